@@ -1,0 +1,20 @@
+/** One suite for the whole workspace; a test file's name states its cost (unit, int, e2e). */
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+  modulePathIgnorePatterns: ['/dist/', '/.magpie/', '/.nx/'],
+};
+
+export default {
+  projects: ['unit', 'int', 'e2e'].map((kind) => ({
+    ...common,
+    displayName: kind,
+    testMatch: [`**/*.${kind}.test.ts`],
+  })),
+};
