@@ -11,10 +11,17 @@ const common = {
   modulePathIgnorePatterns: ['/dist/', '/.magpie/', '/.nx/'],
 };
 
+/** Unit tests need no server; jest runs a setup that two projects name only once. */
+const servers = {
+  globalSetup: '<rootDir>/deploy/local/src/testing/jest-setup.ts',
+  globalTeardown: '<rootDir>/deploy/local/src/testing/jest-teardown.ts',
+};
+
 export default {
   projects: ['unit', 'int', 'e2e'].map((kind) => ({
     ...common,
     displayName: kind,
     testMatch: [`**/*.${kind}.test.ts`],
+    ...(kind === 'unit' ? {} : servers),
   })),
 };

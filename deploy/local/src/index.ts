@@ -1,0 +1,4 @@
+export { startServers, type ServerName, type Servers, type StartServersOptions } from './servers.ts';
+export type { RunningServer, ServerKind } from './server.ts';
+export { ManagedProcess, type ProcessSpec } from './managed-process.ts';
+export { freePort, pickPort, portHolder } from './ports.ts';
