@@ -1,0 +1,167 @@
+/**
+ * Every error code of the platform: written out once, permanent, never derived from a class name.
+ * `status` is the HTTP status when a route answers with it; codes without one appear on jobs and items only.
+ */
+export const ERRORS = {
+  invalid_request: { status: 400, title: 'The request is not valid', help: 'See `errors` for each field.' },
+  invalid_json: { status: 400, title: 'The body is not valid JSON', help: 'Send one JSON object.' },
+  invalid_cursor: {
+    status: 400,
+    title: 'The cursor is not valid',
+    help: 'Use `next` of the previous page as it is.',
+  },
+  invalid_url: {
+    status: 400,
+    title: 'Not a URL that can be fetched',
+    help: 'Give an absolute http or https URL.',
+  },
+  url_too_long: { status: 400, title: 'The URL is too long', help: 'At most 8,192 characters.' },
+  scheme_not_allowed: {
+    status: 400,
+    title: 'Only http and https are fetched',
+    help: 'Use an http or https URL.',
+  },
+  credentials_in_url: {
+    status: 400,
+    title: 'The URL carries a user name or password',
+    help: 'Remove them: they would end up in logs and lists.',
+  },
+  blocked_address: {
+    status: 400,
+    title: 'The address is private, local or reserved',
+    help: 'An operator can allow a range with MAGPIE_ALLOW_ADDRESSES.',
+  },
+  invalid_pattern: {
+    status: 400,
+    title: 'An include or exclude pattern is not valid',
+    help: 'See the parameter’s description.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'An API key is needed',
+    help: 'Send it as `Authorization: Bearer …` or `X-API-Key`.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The API key may not do this',
+    help: 'Use a key with the scope that the route names.',
+  },
+  not_found: { status: 404, title: 'There is no such thing', help: 'Check the address and the id.' },
+  method_not_allowed: { status: 405, title: 'The route does not take this method', help: 'See /docs.' },
+  invalid_transition: {
+    status: 409,
+    title: 'The job’s state does not allow this',
+    help: '`state` says where the job is, `allowed` what can be done.',
+  },
+  idempotency_conflict: {
+    status: 409,
+    title: 'The Idempotency-Key was used with another body',
+    help: 'Use a new key for a new request.',
+  },
+  payload_too_large: { status: 413, title: 'The body is too large', help: 'At most 1 MiB on this route.' },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The content type is not understood',
+    help: 'Send application/json or, where said, a form.',
+  },
+  unknown_source: {
+    status: 422,
+    title: 'There is no such source',
+    help: 'GET /api/v1/sources lists those that run.',
+  },
+  rate_limited: { status: 429, title: 'Too many requests', help: 'Wait as long as Retry-After says.' },
+  internal_error: {
+    status: 500,
+    title: 'Something went wrong here',
+    help: 'The logs have the details, under the request id.',
+  },
+  storage_unavailable: {
+    status: 503,
+    title: 'The database does not answer',
+    help: 'Try again; nothing was changed.',
+  },
+  overloaded: { status: 503, title: 'The gateway is overloaded', help: 'Try again a little later.' },
+  broker_unavailable: {
+    status: 503,
+    title: 'The message broker does not answer',
+    help: 'Try again; nothing was changed.',
+  },
+  upstream_unavailable: {
+    status: 502,
+    title: 'The gateway does not answer',
+    help: 'Try again a little later.',
+  },
+
+  dns_error: { title: 'The host name could not be resolved', help: 'Check the host name.' },
+  connect_refused: { title: 'The server refused the connection', help: 'Tried again by itself.' },
+  connect_timeout: {
+    title: 'The server did not accept a connection in time',
+    help: 'Tried again by itself.',
+  },
+  connection_lost: { title: 'The connection broke', help: 'Tried again by itself.' },
+  tls_error: { title: 'The TLS handshake failed', help: 'Check the certificate of the server.' },
+  headers_timeout: { title: 'The server did not answer in time', help: 'Tried again by itself.' },
+  transfer_timeout: { title: 'The transfer took too long', help: 'Tried again by itself.' },
+  too_many_redirects: { title: 'Too many redirects', help: 'Give the final URL.' },
+  redirect_loop: { title: 'The redirects go in a circle', help: 'Give the final URL.' },
+  body_too_large: { title: 'The body is larger than the limit', help: 'Raise the limit, if you mean it.' },
+  decompressed_too_large: {
+    title: 'The decompressed body is larger than the limit',
+    help: 'Looks like a bomb.',
+  },
+  encoding_unsupported: {
+    title: 'The content encoding is not understood',
+    help: 'gzip, deflate, br and zstd are.',
+  },
+  too_many_encodings: {
+    title: 'Too many content encodings on top of each other',
+    help: 'At most two are undone.',
+  },
+  decode_error: { title: 'The compressed body is damaged', help: 'Tried again by itself.' },
+  truncated_body: { title: 'The body ended early', help: 'Tried again by itself; nothing was kept.' },
+  http_status: { title: 'The server answered with an error status', help: '`status` says which.' },
+  host_backoff: { title: 'The host asked to slow down for too long', help: 'Retry the job later.' },
+  robots_disallowed: { title: 'robots.txt does not allow this address', help: 'Respected by default.' },
+  robots_unreachable: {
+    title: 'robots.txt could not be read',
+    help: 'Tried again by itself; without it nothing is fetched.',
+  },
+  not_an_image: {
+    title: 'The bytes are not an image',
+    help: 'The type is read from the bytes, not from the label.',
+  },
+  not_html: { title: 'The document is neither HTML nor text', help: 'Only such documents are read.' },
+  no_text: { title: 'No main text was found', help: 'The page has none, or it needs a script to show it.' },
+  parse_timeout: {
+    title: 'Reading the page took too long',
+    help: 'The page is bigger or deeper than the limits.',
+  },
+  parse_error: { title: 'The page could not be read', help: 'The log has the details.' },
+  filtered: { title: 'Smaller than the job asked for', help: 'See minWidth, minHeight and minBytes.' },
+  disk_full: {
+    title: 'There is no space left for files',
+    help: 'The job waits, and goes on by itself when there is.',
+  },
+  file_missing: { title: 'The file of an item has gone', help: 'Fetched again by itself.' },
+  step_quarantined: {
+    title: 'The step crashed its collector each time',
+    help: 'Set aside; retry the job to try it again.',
+  },
+  unroutable: {
+    title: 'No queue takes this message',
+    help: 'Restore the queue, then replay the dead letter.',
+  },
+  aborted: { title: 'Stopped before it was done', help: 'Somebody stopped or terminated the job.' },
+  source_error: {
+    title: 'The source failed in an unexpected way',
+    help: 'The log has the details, under the step’s id.',
+  },
+} as const satisfies Record<string, { status?: number; title: string; help: string }>;
+
+/** A stable error code. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The codes a route can answer with. */
+export type HttpErrorCode = {
+  [K in ErrorCode]: (typeof ERRORS)[K] extends { status: number } ? K : never;
+}[ErrorCode];

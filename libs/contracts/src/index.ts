@@ -1,0 +1,9 @@
+// A leaf: schemas, types and codes. Imports nothing of the workspace and does no I/O.
+export * from './errors.ts';
+export * from './format.ts';
+export * from './job.ts';
+export * from './item.ts';
+export * from './step.ts';
+export * from './source.ts';
+export * from './messages.ts';
+export * from './http.ts';

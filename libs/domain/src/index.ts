@@ -1,0 +1,4 @@
+// A leaf: pure words of the domain. Imports nothing of the workspace and does no I/O.
+export * from './job.ts';
+export * from './retry.ts';
+export * from './id.ts';

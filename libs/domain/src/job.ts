@@ -1,0 +1,58 @@
+/**
+ * The job's state machine, pure.
+ *
+ * `queued → running ⇄ waiting → completed | failed | stopped | terminated`, and from any live state
+ * `pausing → paused → running`, `stopping → stopped`, `terminating → terminated`.
+ * Who makes a transition does it by compare-and-set on `{state, epoch}`.
+ */
+export const TRANSITIONS = {
+  queued: ['running', 'waiting', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
+  running: ['waiting', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
+  waiting: ['running', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
+  pausing: ['paused', 'stopping', 'terminating'],
+  paused: ['running', 'stopping', 'terminating'],
+  stopping: ['stopped', 'terminating'],
+  stopped: ['running'],
+  terminating: ['terminated'],
+  terminated: [],
+  completed: ['running'],
+  failed: ['running'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type State = keyof typeof TRANSITIONS;
+
+/** What a person can ask of a job: where it may be asked, where it leads, whether it makes a new epoch. */
+export const ACTIONS = {
+  pause: { from: ['queued', 'running', 'waiting'], to: 'pausing', newEpoch: false },
+  resume: { from: ['paused'], to: 'running', newEpoch: true },
+  stop: { from: ['queued', 'running', 'waiting', 'pausing', 'paused'], to: 'stopping', newEpoch: false },
+  terminate: {
+    from: ['queued', 'running', 'waiting', 'pausing', 'paused', 'stopping'],
+    to: 'terminating',
+    newEpoch: true,
+  },
+  retry: { from: ['stopped', 'completed', 'failed'], to: 'running', newEpoch: true },
+} as const satisfies Record<string, { from: readonly State[]; to: State; newEpoch: boolean }>;
+
+export type Action = keyof typeof ACTIONS;
+
+/** States in which steps are dispatched, or would be if nothing had to be waited for. */
+export const DISPATCHING = ['queued', 'running', 'waiting'] as const satisfies readonly State[];
+
+/** States in which a job is over. Only `terminated` is so for good. */
+export const ENDED = ['completed', 'failed', 'stopped', 'terminated'] as const satisfies readonly State[];
+
+/** States on the way to another one; storage brings them there. */
+export const PASSING = ['pausing', 'stopping', 'terminating'] as const satisfies readonly State[];
+
+export const isEnded = (state: State): boolean => (ENDED as readonly State[]).includes(state);
+
+/** Whether `to` may follow `from`. */
+export const canTransition = (from: State, to: State): boolean =>
+  (TRANSITIONS[from] as readonly State[]).includes(to);
+
+/** What can be asked of a job in this state, in the order of `ACTIONS`. */
+export const allowedActions = (state: State): Action[] =>
+  (Object.keys(ACTIONS) as Action[]).filter((action) =>
+    (ACTIONS[action].from as readonly State[]).includes(state),
+  );

@@ -1,0 +1,3 @@
+export * from './documents.ts';
+export * from './models.ts';
+export * from './connect.ts';

@@ -1,0 +1,100 @@
+import { Schema, type Connection, type Model, type IndexDefinition, type IndexOptions } from 'mongoose';
+import type {
+  DeadLetterDocument,
+  DispatchDocument,
+  FileLockDocument,
+  HostDocument,
+  IdempotencyDocument,
+  ItemDocument,
+  JobDocument,
+  LinkDocument,
+  LockDocument,
+  SourceDocument,
+  StepDocument,
+} from './documents.ts';
+
+/**
+ * Documents are validated where they enter (message and HTTP schemas), so the models are loose
+ * and hot paths write through the driver; collections and indexes are declared here alone.
+ */
+const collection = <T>(
+  connection: Connection,
+  name: string,
+  indexes: [IndexDefinition, IndexOptions?][] = [],
+): Model<T> => {
+  const schema = new Schema<T>({ _id: String } as never, {
+    strict: false,
+    versionKey: false,
+    minimize: false,
+    autoIndex: false,
+    collection: name,
+  });
+  for (const [fields, options] of indexes) schema.index(fields, options ?? {});
+  return connection.model<T>(name, schema as never) as unknown as Model<T>;
+};
+
+export interface Models {
+  jobs: Model<JobDocument>;
+  steps: Model<StepDocument>;
+  links: Model<LinkDocument>;
+  items: Model<ItemDocument>;
+  hosts: Model<HostDocument>;
+  locks: Model<LockDocument>;
+  dispatches: Model<DispatchDocument>;
+  sources: Model<SourceDocument>;
+  deadLetters: Model<DeadLetterDocument>;
+  idempotency: Model<IdempotencyDocument>;
+  fileLocks: Model<FileLockDocument>;
+}
+
+export const defineModels = (connection: Connection): Models => ({
+  jobs: collection<JobDocument>(connection, 'jobs', [
+    [{ state: 1, rank: 1, dispatchedAt: 1 }],
+    [{ source: 1, _id: -1 }],
+    [{ source: 1, state: 1, _id: -1 }],
+    [{ state: 1, _id: -1 }],
+    [{ retrying: 1 }, { partialFilterExpression: { retrying: true } }],
+  ]),
+  steps: collection<StepDocument>(connection, 'steps', [
+    [{ jobs: 1, state: 1, host: 1, order: 1 }],
+    [
+      { state: 1, leaseUntil: 1, leasedFor: 1, host: 1, source: 1 },
+      { name: 'leased', partialFilterExpression: { state: 'leased' } },
+    ],
+    [
+      { state: 1, notBefore: 1 },
+      { name: 'later', partialFilterExpression: { state: 'later' } },
+    ],
+  ]),
+  links: collection<LinkDocument>(connection, 'links', [
+    [{ jobId: 1, of: 1, state: 1, order: 1 }],
+    [{ target: 1 }],
+  ]),
+  items: collection<ItemDocument>(connection, 'items', [
+    [{ kind: 1, order: -1 }],
+    [{ source: 1, order: -1 }],
+    [{ host: 1, order: -1 }],
+    [{ order: -1 }],
+    [{ 'file.sha256': 1 }, { sparse: true }],
+    [
+      { 'data.title': 'text', 'data.text': 'text', 'data.alt': 'text' },
+      {
+        name: 'text',
+        default_language: 'none',
+        language_override: 'textIndexLanguage',
+        weights: { 'data.title': 8, 'data.alt': 4, 'data.text': 1 },
+      },
+    ],
+  ]),
+  hosts: collection<HostDocument>(connection, 'hosts', [[{ backoffUntil: 1 }], [{ delayMs: 1 }]]),
+  locks: collection<LockDocument>(connection, 'locks'),
+  dispatches: collection<DispatchDocument>(connection, 'dispatches', [[{ at: 1 }]]),
+  sources: collection<SourceDocument>(connection, 'sources'),
+  deadLetters: collection<DeadLetterDocument>(connection, 'deadLetters'),
+  idempotency: collection<IdempotencyDocument>(connection, 'idempotency', [
+    [{ at: 1 }, { expireAfterSeconds: 86_400 }],
+  ]),
+  fileLocks: collection<FileLockDocument>(connection, 'fileLocks', [
+    [{ at: 1 }, { expireAfterSeconds: 86_400 }],
+  ]),
+});
