@@ -2,3 +2,6 @@
 export * from './job.ts';
 export * from './retry.ts';
 export * from './id.ts';
+export * from './url.ts';
+export * from './url-scope.ts';
+export * from './address.ts';
