@@ -67,14 +67,14 @@ export const defineModels = (connection: Connection): Models => ({
     ],
   ]),
   links: collection<LinkDocument>(connection, 'links', [
-    [{ jobId: 1, of: 1, state: 1, order: 1 }],
+    [{ jobId: 1, of: 1, state: 1, order: 1, _id: 1 }],
     [{ target: 1 }],
   ]),
   items: collection<ItemDocument>(connection, 'items', [
-    [{ kind: 1, order: -1 }],
-    [{ source: 1, order: -1 }],
-    [{ host: 1, order: -1 }],
-    [{ order: -1 }],
+    [{ kind: 1, order: -1, _id: -1 }],
+    [{ source: 1, order: -1, _id: -1 }],
+    [{ host: 1, order: -1, _id: -1 }],
+    [{ order: -1, _id: -1 }],
     [{ 'file.sha256': 1 }, { sparse: true }],
     [
       { 'data.title': 'text', 'data.text': 'text', 'data.alt': 'text' },
@@ -90,7 +90,7 @@ export const defineModels = (connection: Connection): Models => ({
   locks: collection<LockDocument>(connection, 'locks'),
   dispatches: collection<DispatchDocument>(connection, 'dispatches', [[{ at: 1 }]]),
   sources: collection<SourceDocument>(connection, 'sources'),
-  deadLetters: collection<DeadLetterDocument>(connection, 'deadLetters'),
+  deadLetters: collection<DeadLetterDocument>(connection, 'deadLetters', [[{ at: -1, _id: -1 }]]),
   idempotency: collection<IdempotencyDocument>(connection, 'idempotency', [
     [{ at: 1 }, { expireAfterSeconds: 86_400 }],
   ]),

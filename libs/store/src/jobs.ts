@@ -1,0 +1,178 @@
+/** How a job comes into being, and what a person can do with it. Each is one atomic write. */
+import type { Priority } from '@magpie/contracts';
+import { ACTIONS, allowedActions, idOf, newId, nextOrder, type Action, type State } from '@magpie/domain';
+import type { ClientSession } from 'mongoose';
+import type { Store } from './connect.ts';
+import type { IdempotencyDocument, JobDocument, LinkDocument, StepDocument } from './documents.ts';
+import { findJob, isBeingRemoved } from './lists.ts';
+import { QUERIES } from './queries.ts';
+import { runOne } from './run-query.ts';
+
+const RANKS = { high: 0, normal: 1, low: 2 } as const satisfies Record<Priority, number>;
+
+/** A job remembers so many of its last transitions. */
+export const MAX_HISTORY = 100;
+
+export interface NewJob {
+  source: string;
+  /** Valid by the source's schema, defaults filled in. */
+  params: Record<string, unknown>;
+  priority: Priority;
+  correlationId: string;
+  /** The client's key, already hashed with what it belongs to, and a hash of what was asked for. */
+  idempotency?: { key: string; bodyHash: string } | undefined;
+}
+
+export interface CreatedJob {
+  job: JobDocument;
+  /** Whether this job was made by an earlier request with the same key. */
+  replayed: boolean;
+}
+
+/** The key was used for something else. */
+export class IdempotencyConflict extends Error {
+  override readonly name = 'IdempotencyConflict';
+  constructor() {
+    super('the idempotency key was used with another body');
+  }
+}
+
+/** The job is not in a state that allows this. */
+export class InvalidTransition extends Error {
+  override readonly name = 'InvalidTransition';
+  readonly state: State;
+  readonly allowed: readonly string[];
+  constructor(state: State, allowed: readonly string[] = allowedActions(state)) {
+    super(`a job that is ${state} does not allow this`);
+    this.state = state;
+    this.allowed = allowed;
+  }
+}
+
+/**
+ * Makes a job with its first step, in one transaction. Of any number of requests with one idempotency key,
+ * also at once, one makes the job and all get it.
+ * @throws IdempotencyConflict
+ */
+export async function createJob(store: Store, input: NewJob): Promise<CreatedJob> {
+  await store.connected();
+  return store.transaction(async (session) => {
+    const { idempotency } = input;
+    if (idempotency !== undefined) {
+      const before = await jobOfKey(store, idempotency, session);
+      if (before !== undefined) return { job: before, replayed: true };
+    }
+    const at = new Date();
+    const job = jobDocument(input, at);
+    const step = firstStep(job);
+    if (idempotency !== undefined) {
+      const { key, bodyHash } = idempotency;
+      const document: IdempotencyDocument = { _id: key, bodyHash, jobId: job._id, at };
+      await store.idempotency.collection.replaceOne({ _id: key } as never, document, {
+        session,
+        upsert: true,
+      });
+    }
+    await store.jobs.collection.insertOne(job as never, { session });
+    await store.steps.collection.insertOne(step as never, { session });
+    await store.links.collection.insertOne(firstLink(job, step) as never, { session });
+    return { job, replayed: false };
+  });
+}
+
+/** The job that this key made; undefined when there is none, or none any more. */
+async function jobOfKey(
+  store: Store,
+  { key, bodyHash }: { key: string; bodyHash: string },
+  session: ClientSession,
+): Promise<JobDocument | undefined> {
+  const known = await runOne<IdempotencyDocument>(store, QUERIES.idempotency(key), session);
+  if (known === undefined) return undefined;
+  if (known.bodyHash !== bodyHash) throw new IdempotencyConflict();
+  return runOne<JobDocument>(store, QUERIES.job(known.jobId), session);
+}
+
+const jobDocument = ({ source, params, priority, correlationId }: NewJob, at: Date): JobDocument => ({
+  _id: newId(at.getTime()),
+  source,
+  params,
+  priority,
+  rank: RANKS[priority],
+  state: 'queued',
+  epoch: 1,
+  rev: 1,
+  waiting: null,
+  counts: { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 },
+  pages: { discovered: 0, done: 0, failed: 0, pending: 0 },
+  error: null,
+  history: [{ rev: 1, at, from: null, to: 'queued' }],
+  retrying: false,
+  correlationId,
+  createdAt: at,
+  startedAt: null,
+  endedAt: null,
+  updatedAt: at,
+  dispatchedAt: 0,
+});
+
+const firstStep = (job: JobDocument): StepDocument => ({
+  _id: idOf(job._id, 'start', 'start'),
+  source: job.source,
+  kind: 'start',
+  key: 'start',
+  host: '',
+  input: { params: job.params },
+  jobs: [job._id],
+  state: 'ready',
+  order: nextOrder(),
+  attempt: 1,
+  crashes: 0,
+  backoffs: 0,
+});
+
+const firstLink = (job: JobDocument, step: StepDocument): LinkDocument => ({
+  _id: `${job._id}:${step._id}`,
+  jobId: job._id,
+  target: step._id,
+  of: 'step',
+  kind: step.kind,
+  url: '',
+  state: 'pending',
+  order: step.order,
+});
+
+/**
+ * Pauses, resumes, stops, terminates or retries a job: compare-and-set on its state, so of two that
+ * exclude each other one wins. Gives the job as it then is; undefined when there is none.
+ * @throws InvalidTransition saying where the job is and what can be done
+ */
+export async function controlJob(store: Store, id: string, action: Action): Promise<JobDocument | undefined> {
+  await store.connected();
+  const { from, to, newEpoch } = ACTIONS[action];
+  const at = new Date();
+  const again = action === 'resume' || action === 'retry';
+  const rev = { $add: ['$rev', 1] };
+  const transition = { rev, at, from: '$state', to, reason: action };
+  const changed = await store.jobs.collection.findOneAndUpdate(
+    { _id: id, state: { $in: from }, removing: { $exists: false } } as never,
+    [
+      {
+        $set: {
+          state: to,
+          rev,
+          updatedAt: at,
+          waiting: null,
+          history: { $slice: [{ $concatArrays: ['$history', [transition]] }, -MAX_HISTORY] },
+          ...(newEpoch ? { epoch: { $add: ['$epoch', 1] } } : {}),
+          ...(again ? { endedAt: null } : {}),
+          ...(action === 'retry' ? { retrying: true, error: null } : {}),
+        },
+      },
+    ],
+    { returnDocument: 'after' },
+  );
+  if (changed !== null) return changed as unknown as JobDocument;
+  const job = await findJob(store, id);
+  if (job === undefined || isBeingRemoved(job)) return undefined;
+  throw new InvalidTransition(job.state);
+}

@@ -1,0 +1,71 @@
+import { ENDED } from '@magpie/domain';
+import type { JobDocument, LinkDocument } from './documents.ts';
+import type { Store } from './connect.ts';
+import { InvalidTransition } from './jobs.ts';
+import { findJob, isBeingRemoved } from './lists.ts';
+import { HAVING, QUERIES } from './queries.ts';
+import { runQuery } from './run-query.ts';
+
+/** So many documents a transaction. */
+const BATCH = 500;
+
+/**
+ * Removes an ended job with its ledger and its steps, in bounded batches; what it collected is kept.
+ * The job is marked first and goes last, so that a removal that was cut off is taken up by asking again.
+ * Gives whether there was such a job.
+ * @throws InvalidTransition when the job has not ended
+ */
+export async function removeJob(store: Store, id: string): Promise<boolean> {
+  await store.connected();
+  const marked = await store.jobs.collection.findOneAndUpdate({ _id: id, state: { $in: ENDED } } as never, {
+    $set: { removing: true, updatedAt: new Date() },
+    $inc: { rev: 1 },
+  });
+  if (marked === null) {
+    const job = await findJob(store, id);
+    if (job === undefined) return false;
+    throw new InvalidTransition(job.state);
+  }
+  while ((await removeLinks(store, id)) === BATCH);
+  while ((await removeSteps(store, id)) === BATCH);
+  await store.jobs.collection.deleteOne({ _id: id } as never);
+  return true;
+}
+
+/** Items that the job had lose a reference, and stay. */
+const removeLinks = (store: Store, jobId: string): Promise<number> =>
+  store.transaction(async (session) => {
+    const links = await runQuery<Pick<LinkDocument, '_id' | 'target' | 'of' | 'state'>>(
+      store,
+      QUERIES.linksOfJob(jobId, BATCH),
+      session,
+    );
+    if (links.length === 0) return 0;
+    const targets = links
+      .filter(({ of, state }) => of === 'item' && (HAVING as readonly string[]).includes(state))
+      .map(({ target }) => target);
+    await store.links.collection.deleteMany({ _id: { $in: links.map(({ _id }) => _id) } } as never, {
+      session,
+    });
+    if (targets.length > 0)
+      await store.items.collection.updateMany(
+        { _id: { $in: targets }, refs: { $gt: 0 } } as never,
+        { $inc: { refs: -1 } },
+        { session },
+      );
+    return links.length;
+  });
+
+/** A step that no other job waits for goes too, unless a collector has it now: its result then finds nobody. */
+const removeSteps = (store: Store, jobId: string): Promise<number> =>
+  store.transaction(async (session) => {
+    const steps = await runQuery<{ _id: string }>(store, QUERIES.stepsOfJob(jobId, BATCH), session);
+    if (steps.length === 0) return 0;
+    const those = { _id: { $in: steps.map(({ _id }) => _id) } };
+    await store.steps.collection.updateMany(those as never, { $pull: { jobs: jobId } } as never, { session });
+    await store.steps.collection.deleteMany(
+      { ...those, jobs: { $size: 0 }, state: { $ne: 'leased' } } as never,
+      { session },
+    );
+    return steps.length;
+  });
