@@ -2,3 +2,4 @@ export { startServers, type ServerName, type Servers, type StartServersOptions }
 export type { RunningServer, ServerKind } from './server.ts';
 export { ManagedProcess, type ProcessSpec } from './managed-process.ts';
 export { freePort, pickPort, portHolder } from './ports.ts';
+export { startNginx, type Nginx, type StartNginxOptions } from './nginx.ts';

@@ -22,6 +22,7 @@ export interface StartOptions {
   say: (line: string) => void;
   signal?: AbortSignal | undefined;
   ports: { rabbitmq?: number; mongodb?: number };
+  only: 'binary' | 'docker' | undefined;
 }
 
 /** A server that somebody else runs. */

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import { dockerEngine, startMongoContainer, startRabbitmqContainer } from './docker.ts';
+import { dockerEngine } from './docker.ts';
+import { startMongoContainer, startRabbitmqContainer } from './docker-servers.ts';
 import { downloadMongod, findMongod } from './mongod-binary.ts';
 import { startMongod, type MongodTuning } from './mongodb.ts';
 import { findRabbitmq, startRabbitmq } from './rabbitmq.ts';
@@ -21,6 +22,8 @@ export interface StartServersOptions {
   mongod?: MongodTuning;
   /** Preferred ports; default: the last ones used on this data, then 5672 and 27017. */
   ports?: Partial<Record<ServerName, number>>;
+  /** Use this kind alone, and install nothing; default: the order that `startServers` describes. */
+  only?: 'binary' | 'docker';
 }
 
 export interface Servers {
@@ -49,6 +52,7 @@ export async function startServers(options: StartServersOptions): Promise<Server
     say: options.say,
     signal: options.signal,
     ports: options.ports ?? {},
+    only: options.only,
   };
   await mkdir(options.data, { recursive: true });
   const started = await Promise.allSettled([
@@ -106,7 +110,7 @@ async function provideMongodb(options: StartOptions, tuning?: MongodTuning): Pro
       const found = await findMongod(env);
       return found === undefined ? undefined : startMongod(found, options, tuning);
     },
-    docker: () => startMongoContainer(options),
+    docker: () => startMongoContainer(options, tuning),
     otherwise: async () => startMongod(await downloadMongod(options), options, tuning),
   });
 }
@@ -118,13 +122,15 @@ interface Ways {
   otherwise(): Promise<RunningServer>;
 }
 
-async function provide(name: ServerName, { data }: StartOptions, ways: Ways): Promise<RunningServer> {
+async function provide(name: ServerName, { data, only }: StartOptions, ways: Ways): Promise<RunningServer> {
   const before = await dataKind(data, name);
-  const order: ServerKind[] = before === 'docker' ? ['docker', 'binary'] : ['binary', 'docker'];
+  const usual: ServerKind[] = before === 'docker' ? ['docker', 'binary'] : ['binary', 'docker'];
+  const order = only === undefined ? usual : [only];
   for (const kind of order) {
     if (kind === 'docker' && (await dockerEngine()) === undefined) continue;
     const server = kind === 'docker' ? await ways.docker() : await ways.binary();
     if (server !== undefined) return rememberDataKind(data, name, server);
   }
+  if (only !== undefined) throw new Error(`${name}: no ${only} can be used on this machine`);
   return rememberDataKind(data, name, await ways.otherwise());
 }
