@@ -6,7 +6,7 @@ import { LOG_LEVELS } from './logger.ts';
 export const commonConfig = defineConfig({
   LOG_LEVEL: {
     schema: Type.Enum([...LOG_LEVELS]),
-    default: 'info',
+    default: 'info' as const,
     describe: 'The least important lines that are logged',
   },
 });

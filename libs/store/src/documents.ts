@@ -8,7 +8,7 @@
  * item   one collected thing; `_id` is of `{kind, url}`: that is the unique index by source URL.
  *        `refs` counts the links to it.
  */
-import type { Accept, JobState, JobTransition, Priority, Recheck, WaitReason } from '@magpie/contracts';
+import type { Accept, JobState, JobTransition, Priority, WaitReason } from '@magpie/contracts';
 
 export interface JobDocument {
   _id: string;
@@ -75,8 +75,8 @@ export interface LinkDocument {
   _id: string;
   jobId: string;
   target: string;
-  /** What is counted where: an item in `counts`, a page in `pages`, the start nowhere. */
-  of: 'item' | 'page' | 'start';
+  /** What is counted where: an item in `counts`, a page in `pages`, any other step nowhere. */
+  of: 'item' | 'page' | 'step';
   kind: string;
   url: string;
   state: LinkState;
@@ -165,4 +165,7 @@ export interface FileLockDocument {
   at: Date;
 }
 
-export type { Recheck };
+/** A file that perhaps no item refers to any more; looked at, then removed or left. */
+export interface OrphanDocument {
+  _id: string;
+}

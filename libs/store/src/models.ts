@@ -9,6 +9,7 @@ import type {
   JobDocument,
   LinkDocument,
   LockDocument,
+  OrphanDocument,
   SourceDocument,
   StepDocument,
 } from './documents.ts';
@@ -45,6 +46,7 @@ export interface Models {
   deadLetters: Model<DeadLetterDocument>;
   idempotency: Model<IdempotencyDocument>;
   fileLocks: Model<FileLockDocument>;
+  orphans: Model<OrphanDocument>;
 }
 
 export const defineModels = (connection: Connection): Models => ({
@@ -94,6 +96,7 @@ export const defineModels = (connection: Connection): Models => ({
   idempotency: collection<IdempotencyDocument>(connection, 'idempotency', [
     [{ at: 1 }, { expireAfterSeconds: 86_400 }],
   ]),
+  orphans: collection<OrphanDocument>(connection, 'orphans'),
   fileLocks: collection<FileLockDocument>(connection, 'fileLocks', [
     [{ at: 1 }, { expireAfterSeconds: 86_400 }],
   ]),

@@ -1,0 +1,178 @@
+/** Storage: keeps jobs, frontier and items, and decides what comes next. Any number of replicas. */
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import {
+  DEAD_QUEUE,
+  EXCHANGES,
+  PublishManyError,
+  RESULTS_QUEUE,
+  SOURCES_QUEUE,
+  stepsQueue,
+  Unavailable,
+  UnroutableError,
+  type Broker,
+  type Delivery,
+} from '@magpie/broker';
+import { MESSAGES, type DeadLetterBody, type ResultsMessage } from '@magpie/contracts';
+import type { Config, Logger } from '@magpie/service-kit';
+import { isUnavailable, type JobDocument, type Store } from '@magpie/store';
+import type { storageConfig } from './config.ts';
+import { Director, type OutgoingSteps } from './dispatch/director.ts';
+import { Leader } from './dispatch/leader.ts';
+import { SourceCatalogue } from './dispatch/sources.ts';
+import { releaseOrphans } from './files/release.ts';
+import { Intake } from './intake/intake.ts';
+import { Lifecycle } from './lifecycle/lifecycle.ts';
+
+export type StorageOptions = Omit<
+  Config<typeof storageConfig>,
+  'LOG_LEVEL' | 'HEALTH_PORT' | 'HEALTH_HOST' | 'MONGODB_URL' | 'AMQP_URL'
+>;
+
+export interface StorageDeps {
+  store: Store;
+  broker: Broker;
+  log: Logger;
+  options: StorageOptions;
+}
+
+/** Begins to take results in and to direct. `close` ends both in order; idempotent. */
+export async function startStorage({
+  store,
+  broker,
+  log,
+  options,
+}: StorageDeps): Promise<{ close(): Promise<void> }> {
+  const filesRoot = resolve(options.MAGPIE_DATA, 'files');
+  await mkdir(join(filesRoot, 'images'), { recursive: true });
+  await store.prepare();
+
+  const changed = (
+    { _id, state, rev }: Pick<JobDocument, '_id' | 'state' | 'rev'>,
+    event: 'changed' | 'progress' = 'changed',
+  ) =>
+    void broker.tryPublish({
+      exchange: EXCHANGES.events,
+      routingKey: `job.${_id}.${event}`,
+      type: MESSAGES.jobEvent,
+      body: { jobId: _id, event, state, rev },
+    });
+  const lifecycle = new Lifecycle({
+    store,
+    changed: (job) => {
+      log.info({ jobId: job._id, state: job.state }, 'job changed');
+      changed(job);
+    },
+    control: (body) =>
+      void broker.tryPublish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
+  });
+  const sources = new SourceCatalogue(store);
+  const director = new Director(
+    {
+      store,
+      lifecycle,
+      sources,
+      leader: new Leader(store, randomUUID()),
+      publish: (messages) => publishSteps(broker, messages),
+      releaseOrphans: () => releaseOrphans(store, filesRoot),
+      onError: (err) => log.error({ err }, 'dispatching failed; tried again'),
+    },
+    {
+      window: options.MAGPIE_JOB_WINDOW,
+      hostConcurrency: options.MAGPIE_HOST_CONCURRENCY,
+      startMs: 30_000,
+      workMs: options.MAGPIE_STEP_TIMEOUT,
+    },
+  );
+  const intake = new Intake({
+    store,
+    filesRoot,
+    limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxBackoffs: 12 },
+    onChanged: async (jobs) => {
+      director.wake();
+      for (const id of jobs) await lifecycle.completeIfDone(id);
+      const found = (await store.jobs.collection
+        .find({ _id: { $in: [...jobs] } } as never, { projection: { state: 1, rev: 1 } })
+        .toArray()) as unknown as JobDocument[];
+      for (const job of found) changed(job, 'progress');
+    },
+  });
+
+  director.start();
+  broker.subscribe({
+    exchange: EXCHANGES.events,
+    bindingKeys: ['job.*.*'],
+    types: [MESSAGES.jobEvent],
+    handler: () => director.wake(),
+    onGap: () => director.wake(),
+  });
+  broker.consume({
+    queue: RESULTS_QUEUE,
+    types: [MESSAGES.results],
+    prefetch: 200,
+    batch: { max: 50, waitMs: 10 },
+    handler: async (deliveries: Delivery<ResultsMessage>[]) => held(() => intake.take(deliveries)),
+  });
+  broker.consume({
+    queue: SOURCES_QUEUE,
+    types: [MESSAGES.sourceAnnounced],
+    handler: async ({ body }) =>
+      held(async () => {
+        await broker.declare(stepsQueue(body.id));
+        await sources.announce(body);
+      }),
+  });
+  broker.consume({
+    queue: DEAD_QUEUE,
+    types: [MESSAGES.deadLetter],
+    handler: async ({ body, messageId }) => held(() => keepDeadLetter(store, messageId, body)),
+  });
+  return {
+    async close() {
+      await director.close();
+    },
+  };
+}
+
+/** While the database is away messages are held, and use up no attempt. */
+async function held<T>(work: () => Promise<T>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (isUnavailable(error)) throw new Unavailable('the database does not answer', { cause: error });
+    throw error;
+  }
+}
+
+async function keepDeadLetter(store: Store, messageId: string, body: DeadLetterBody): Promise<void> {
+  const { at, ...rest } = body;
+  await store.deadLetters.collection.updateOne(
+    { _id: messageId } as never,
+    { $setOnInsert: { ...rest, at: new Date(at) } },
+    { upsert: true },
+  );
+}
+
+/** Publishes steps with confirms; returns those that no queue takes (they are dead letters by now). */
+async function publishSteps(broker: Broker, messages: OutgoingSteps[]): Promise<OutgoingSteps[]> {
+  try {
+    await broker.publishMany(
+      messages.map(({ message, priority, correlationId }) => ({
+        exchange: EXCHANGES.steps,
+        routingKey: `${message.source}.${priority}`,
+        type: MESSAGES.steps,
+        body: message,
+        correlationId,
+      })),
+    );
+    return [];
+  } catch (error) {
+    if (
+      error instanceof PublishManyError &&
+      error.failures.every((failure) => failure.error instanceof UnroutableError)
+    )
+      return error.failures.flatMap(({ index }) => messages[index] ?? []);
+    throw error;
+  }
+}

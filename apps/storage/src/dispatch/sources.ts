@@ -1,0 +1,38 @@
+/** The sources that collectors announced: kept in the database, held in memory by the director. */
+import type { SourceDescription } from '@magpie/contracts';
+import type { SourceDocument, Store } from '@magpie/store';
+
+const REFRESH_MS = 5000;
+
+export class SourceCatalogue {
+  readonly #store: Store;
+  #sources = new Map<string, SourceDocument>();
+  #readAt = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Keeps what a collector says of its source. Idempotent; the latest announcement wins. */
+  async announce(description: SourceDescription): Promise<void> {
+    const { id, ...rest } = description;
+    await this.#store.sources.collection.updateOne(
+      { _id: id } as never,
+      { $set: { ...rest, lastSeenAt: new Date() } },
+      { upsert: true },
+    );
+    this.#readAt = 0;
+  }
+
+  async refresh(): Promise<void> {
+    if (Date.now() - this.#readAt < REFRESH_MS) return;
+    this.#readAt = Date.now();
+    const found = (await this.#store.sources.collection.find({}).toArray()) as unknown as SourceDocument[];
+    this.#sources = new Map(found.map((source) => [source._id, source]));
+  }
+
+  /** How many steps of a kind go into one message. */
+  batch(source: string, kind: string): number {
+    return this.#sources.get(source)?.batch[kind] ?? 1;
+  }
+}

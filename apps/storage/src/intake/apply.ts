@@ -1,0 +1,297 @@
+/**
+ * One intake transaction: what a batch of outcomes changes.
+ *
+ * Runs twice (a redelivered result): the steps are gone, so nothing changes but files that nobody refers to.
+ * The process dies on any line: the transaction is undone, the message comes again.
+ * Two replicas at once: both lock the jobs they write; one of them starts over.
+ */
+import type { FoundItem, Outcome, OutcomeOf } from '@magpie/contracts';
+import { idOf, nextOrder, retryDelay } from '@magpie/domain';
+import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
+import { attach, discover, expand, hasAllItems, itemDocument, linkId } from './discover.ts';
+import type { Ledger } from './ledger.ts';
+
+export interface IntakeLimits {
+  /** How often a step is tried before it is given up. */
+  maxAttempts: number;
+  /** How often a collector may die over a step before the step is set aside. */
+  maxCrashes: number;
+  /** How often a host may ask for a pause before a step is given up. */
+  maxBackoffs: number;
+}
+
+/** What is to be done once the transaction has been committed. */
+export interface Effects {
+  /** Jobs that changed. */
+  jobs: Set<string>;
+  /** Hosts that asked for a pause, until when (ms) if they said. */
+  backoffs: Map<string, number | undefined>;
+  /** Hosts that answered. */
+  answered: Set<string>;
+}
+
+export interface SourcedOutcome {
+  source: string;
+  outcome: Outcome;
+}
+
+export async function applyOutcomes(
+  ledger: Ledger,
+  batch: readonly SourcedOutcome[],
+  limits: IntakeLimits,
+  isMissing: (found: FoundItem) => Promise<boolean>,
+): Promise<Effects> {
+  const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set() };
+  const now = new Date();
+  await ledger.steps.load(batch.map(({ outcome }) => outcome.id));
+  const steps = batch.flatMap(({ outcome }) => ledger.steps.get(outcome.id) ?? []);
+  await ledger.lock(steps.flatMap(({ jobs }) => jobs));
+  await ledger.links.load(steps.flatMap(({ _id, jobs }) => jobs.map((job) => linkId(job, _id))));
+  await ledger.items.load([
+    ...steps.filter(({ item }) => item).map(({ _id }) => _id),
+    ...batch.flatMap(({ outcome }) =>
+      outcome.outcome === 'done' ? outcome.items.map(({ kind, url }) => idOf(kind, url)) : [],
+    ),
+  ]);
+  await ledger.links.load(
+    batch.flatMap(({ outcome }) => {
+      const jobs = ledger.steps.get(outcome.id)?.jobs ?? [];
+      if (outcome.outcome !== 'done') return [];
+      return outcome.items.flatMap(({ kind, url }) => jobs.map((job) => linkId(job, idOf(kind, url))));
+    }),
+  );
+
+  for (const { source, outcome } of batch) {
+    const step = ledger.steps.get(outcome.id);
+    if (step === undefined || !isCurrent(step, outcome)) {
+      if (outcome.outcome === 'done') dropFiles(ledger, outcome.items);
+      continue;
+    }
+    const waiters = step.jobs.flatMap((id) => ledger.jobs.get(id) ?? []);
+    for (const { _id } of waiters) effects.jobs.add(_id);
+    const context: Context = { ledger, effects, limits, source, step, waiters, now };
+    if (waiters.length === 0) {
+      ledger.steps.delete(step._id);
+      if (outcome.outcome === 'done') dropFiles(ledger, outcome.items);
+    } else if (outcome.outcome === 'done') {
+      if (await anyMissing(outcome.items, isMissing)) giveBack(context);
+      else await done(context, outcome);
+    } else {
+      unfinished(context, outcome);
+    }
+  }
+  return effects;
+}
+
+async function anyMissing(
+  items: readonly FoundItem[],
+  isMissing: (found: FoundItem) => Promise<boolean>,
+): Promise<boolean> {
+  for (const item of items) if (await isMissing(item)) return true;
+  return false;
+}
+
+interface Context {
+  ledger: Ledger;
+  effects: Effects;
+  limits: IntakeLimits;
+  source: string;
+  step: StepDocument;
+  waiters: JobDocument[];
+  now: Date;
+}
+
+/** What was done counts whoever did it; anything else counts only for the dispatch that is out. */
+const isCurrent = (step: StepDocument, outcome: Outcome): boolean =>
+  outcome.outcome === 'done'
+    ? step.state !== 'failed'
+    : step.state === 'leased' && step.lease === outcome.lease;
+
+const dropFiles = (ledger: Ledger, items: readonly FoundItem[]): void => {
+  for (const { file } of items) if (file) ledger.orphans.add(file.path);
+};
+
+async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void> {
+  const { ledger, effects, source, step, waiters } = context;
+  if (step.host !== '') effects.answered.add(step.host);
+  for (const found of outcome.items) {
+    const id = idOf(found.kind, found.url);
+    keep(context, id, found);
+  }
+  if (step.item) {
+    const item = ledger.items.get(step._id);
+    for (const job of waiters) {
+      const link = ledger.links.get(linkId(job._id, step._id));
+      if (link?.state !== 'pending') continue;
+      if (item === undefined)
+        ledger.settle(link, 'failed', {
+          error: fault(context, 'source_error', 'The source returned no item'),
+        });
+      else attach(ledger, link, ledger.items.get(step._id) ?? item, { fetched: false, brought: false });
+    }
+    if (item && outcome.unchanged)
+      ledger.items.put({ ...(ledger.items.get(step._id) ?? item), checkedAt: context.now });
+    if (item)
+      for (const job of waiters) {
+        const link = ledger.links.get(linkId(job._id, step._id));
+        if (link) expand(ledger, source, job, link, item);
+      }
+  } else {
+    for (const job of waiters) settleOwn(ledger, job, step, 'done');
+  }
+  ledger.steps.delete(step._id);
+  await discover(
+    ledger,
+    source,
+    waiters.flatMap((job) =>
+      outcome.next.map((next): [JobDocument, (typeof outcome.next)[number]] => [job, next]),
+    ),
+  );
+}
+
+/** Puts an item in, or the newer state of it, and links the jobs: the one it was fetched for brought it. */
+function keep(context: Context, id: string, found: FoundItem): void {
+  const { ledger, source, step, waiters, now } = context;
+  const before = ledger.items.get(id);
+  const fresh = itemDocument(source, found, id, now);
+  if (before === undefined) {
+    ledger.items.put(fresh);
+  } else {
+    const changed =
+      before.file?.sha256 !== fresh.file?.sha256 ||
+      JSON.stringify(before.data) !== JSON.stringify(fresh.data);
+    if (before.file && before.file.path !== fresh.file?.path) ledger.orphans.add(before.file.path);
+    ledger.items.put({
+      ...fresh,
+      refs: before.refs,
+      order: before.order,
+      storedAt: before.storedAt,
+      revision: before.revision + (changed ? 1 : 0),
+    });
+  }
+  const owner = waiters.find(({ _id }) => _id === step.leasedFor) ?? waiters[0];
+  for (const job of waiters) {
+    const known = ledger.links.get(linkId(job._id, id));
+    if (known ? known.state !== 'pending' : hasAllItems(job)) continue;
+    const item = ledger.items.get(id) as ItemDocument;
+    const fetched = job === owner;
+    attach(ledger, known ?? newItemLink(job, id, found), item, {
+      fetched,
+      brought: fetched && before === undefined,
+    });
+  }
+}
+
+const newItemLink = (job: JobDocument, id: string, found: FoundItem): LinkDocument => ({
+  _id: linkId(job._id, id),
+  jobId: job._id,
+  target: id,
+  of: 'item',
+  kind: found.kind,
+  url: found.url,
+  state: 'pending',
+  order: nextOrder(),
+  ...(found.accept ? { accept: found.accept } : {}),
+});
+
+function settleOwn(
+  ledger: Ledger,
+  job: JobDocument,
+  step: StepDocument,
+  state: 'done' | 'failed',
+  error?: LinkDocument['error'],
+): void {
+  const link = ledger.links.get(linkId(job._id, step._id));
+  if (link?.state === 'pending') ledger.settle(link, state, error ? { error } : {});
+}
+
+const fault = (
+  { step, now }: Context,
+  code: string,
+  message: string,
+  status?: number,
+): NonNullable<LinkDocument['error']> => ({
+  code,
+  message,
+  attempt: step.attempt,
+  ...(status === undefined ? {} : { status }),
+  at: now,
+});
+
+/** A step that is not dispatched any more, as it goes back. */
+function idle(
+  step: StepDocument,
+  state: StepDocument['state'],
+  rest: Partial<StepDocument> = {},
+): StepDocument {
+  const {
+    lease: _lease,
+    leasedFor: _leasedFor,
+    leaseUntil: _leaseUntil,
+    notBefore: _notBefore,
+    ...kept
+  } = step;
+  return { ...kept, ...rest, state };
+}
+
+const giveBack = ({ ledger, step }: Context): void => ledger.steps.put(idle(step, 'ready'));
+
+function unfinished(context: Context, outcome: Exclude<Outcome, { outcome: 'done' }>): void {
+  const { ledger, effects, limits, step, waiters, now } = context;
+  switch (outcome.outcome) {
+    case 'failed':
+      return giveUp(context, 'failed', outcome.code, outcome.message, outcome.status);
+    case 'skipped':
+      return giveUp(context, step.item ? 'skipped' : 'failed', outcome.code, outcome.message, outcome.status);
+    case 'retry': {
+      if (step.attempt >= limits.maxAttempts)
+        return giveUp(context, 'failed', outcome.code, outcome.message, outcome.status);
+      const notBefore = new Date(now.getTime() + retryDelay(step.attempt));
+      return ledger.steps.put(idle(step, 'later', { attempt: step.attempt + 1, notBefore }));
+    }
+    case 'backoff': {
+      effects.backoffs.set(
+        outcome.host,
+        Math.max(effects.backoffs.get(outcome.host) ?? 0, outcome.until ?? 0) || undefined,
+      );
+      if (step.backoffs + 1 >= limits.maxBackoffs)
+        return giveUp(context, 'failed', 'host_backoff', outcome.message, outcome.status);
+      const notBefore = new Date(Math.max(outcome.until ?? 0, now.getTime() + 1000));
+      return ledger.steps.put(idle(step, 'later', { backoffs: step.backoffs + 1, notBefore }));
+    }
+    case 'wait': {
+      for (const job of waiters) {
+        if (job.state !== 'running' && job.state !== 'queued') continue;
+        job.waiting = { reason: outcome.reason, until: new Date(outcome.until), detail: outcome.message };
+        job.history.push({ rev: job.rev, at: now, from: job.state, to: 'waiting', reason: outcome.reason });
+        job.state = 'waiting';
+      }
+      return giveBack(context);
+    }
+    case 'released':
+      return giveBack(context);
+    case 'interrupted': {
+      if (step.crashes + 1 >= limits.maxCrashes)
+        return giveUp(context, 'failed', 'step_quarantined', 'Its collector died each time it was tried');
+      return ledger.steps.put(idle(step, 'ready', { crashes: step.crashes + 1 }));
+    }
+  }
+}
+
+/** Ends a step without success. A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
+function giveUp(
+  context: Context,
+  state: 'failed' | 'skipped',
+  code: string,
+  message: string,
+  status?: number,
+): void {
+  const { ledger, step, waiters } = context;
+  for (const job of waiters) {
+    const link = ledger.links.get(linkId(job._id, step._id));
+    if (link?.state === 'pending')
+      ledger.settle(link, state, { error: fault(context, code, message, status) });
+  }
+  if (state === 'failed') ledger.steps.put(idle(step, 'failed', { jobs: [] }));
+  else ledger.steps.delete(step._id);
+}

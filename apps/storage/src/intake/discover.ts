@@ -1,0 +1,208 @@
+/**
+ * What a job found: lines of its ledger, and steps for what is not kept yet.
+ *
+ * An item that is kept is linked, not fetched; one that is being fetched for another job gets this job as one more
+ * waiter; one that failed before is tried again. The step's `_id` is the item's id, so the unique index decides.
+ */
+import type { Accept, FoundItem, NextStep } from '@magpie/contracts';
+import { hostKey, idOf, nextOrder } from '@magpie/domain';
+import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
+import type { Ledger } from './ledger.ts';
+
+export const linkId = (jobId: string, target: string): string => `${jobId}:${target}`;
+
+/** Whether a job that asked for `accept` takes the item. */
+export function accepts(accept: Accept | undefined, item: Pick<ItemDocument, 'file'>): boolean {
+  if (accept === undefined || item.file === undefined) return true;
+  const { width = Infinity, height = Infinity, bytes } = item.file;
+  return (
+    bytes >= (accept.minBytes ?? 0) && width >= (accept.minWidth ?? 0) && height >= (accept.minHeight ?? 0)
+  );
+}
+
+/**
+ * Links a job to an item that is kept.
+ * @param how whether it was fetched for this job, and whether that brought the item in the first place
+ */
+export function attach(
+  ledger: Ledger,
+  link: LinkDocument,
+  item: ItemDocument,
+  { fetched, brought }: { fetched: boolean; brought: boolean },
+): void {
+  const accepted = accepts(link.accept, item);
+  const state = !accepted ? 'skipped' : fetched ? 'stored' : 'shared';
+  const rest = {
+    ...(brought ? { brought: true } : {}),
+    ...(accepted
+      ? {}
+      : {
+          error: { code: 'filtered', message: 'Smaller than the job asked for', attempt: 1, at: new Date() },
+        }),
+  };
+  if (ledger.links.get(link._id) === undefined) ledger.open({ ...link, state, ...rest });
+  else ledger.settle(link, state, rest);
+  if (accepted) ledger.items.put({ ...item, refs: item.refs + 1 });
+}
+
+const target = (job: JobDocument, next: NextStep): string =>
+  next.item ? idOf(next.item.kind, next.item.url) : idOf(job._id, next.kind, next.key);
+
+/**
+ * Enters `found` steps of a job into its ledger and the frontier; those it knows are passed over.
+ * Beyond the job's `maxItems` and `maxPages` nothing is entered.
+ */
+export async function discover(
+  ledger: Ledger,
+  source: string,
+  found: Iterable<[JobDocument, NextStep]>,
+): Promise<void> {
+  const rows = [...found].map(([job, next]) => ({ job, next, id: target(job, next) }));
+  if (rows.length === 0) return;
+  await ledger.links.load(rows.map(({ job, id }) => linkId(job._id, id)));
+  const fresh = rows.filter(({ job, id }) => ledger.links.get(linkId(job._id, id)) === undefined);
+  await ledger.items.load(fresh.filter(({ next }) => next.item).map(({ id }) => id));
+  await ledger.steps.load(fresh.map(({ id }) => id));
+  for (const { job, next, id } of fresh) {
+    if (ledger.links.get(linkId(job._id, id)) !== undefined || isFull(job, next)) continue;
+    enter(ledger, source, job, next, id);
+  }
+}
+
+const limit = (value: unknown): number => (typeof value === 'number' ? value : Infinity);
+
+/** Whether the job has as many items as it asked for. */
+export const hasAllItems = (job: JobDocument): boolean =>
+  job.counts.discovered >= limit(job.params['maxItems']);
+
+const isFull = (job: JobDocument, next: NextStep): boolean =>
+  next.item
+    ? hasAllItems(job)
+    : next.kind === 'page' && job.pages.discovered >= limit(job.params['maxPages']);
+
+function enter(ledger: Ledger, source: string, job: JobDocument, next: NextStep, id: string): void {
+  const { item: wanted } = next;
+  const link: LinkDocument = {
+    _id: linkId(job._id, id),
+    jobId: job._id,
+    target: id,
+    of: wanted ? 'item' : next.kind === 'page' ? 'page' : 'step',
+    kind: wanted?.kind ?? next.kind,
+    url: wanted?.url ?? next.url ?? '',
+    state: 'pending',
+    order: nextOrder(),
+    ...(wanted?.accept ? { accept: wanted.accept } : {}),
+    ...(wanted?.expand ? { expand: wanted.expand } : {}),
+  };
+  const kept = wanted && ledger.items.get(id);
+  if (kept && (wanted.recheck ?? 'never') === 'never') {
+    attach(ledger, link, kept, { fetched: false, brought: false });
+    expand(ledger, source, job, link, kept);
+    return;
+  }
+  ledger.open(link);
+  const present = ledger.steps.get(id);
+  if (present && present.state !== 'failed' && present.state !== 'parked') {
+    ledger.steps.put({ ...present, jobs: [...new Set([...present.jobs, job._id])] });
+    return;
+  }
+  ledger.steps.put({
+    ...newStep(source, next, id, [job._id]),
+    ...(wanted ? { item: { kind: wanted.kind, url: wanted.url } } : {}),
+    ...(kept && wanted.recheck === 'ifChanged' ? validators(kept) : {}),
+  });
+}
+
+const validators = (item: ItemDocument): Pick<StepDocument, 'etag' | 'lastModified'> => ({
+  ...(item.etag ? { etag: item.etag } : {}),
+  ...(item.lastModified ? { lastModified: item.lastModified } : {}),
+});
+
+function newStep(source: string, next: NextStep, id: string, jobs: string[]): StepDocument {
+  return {
+    _id: id,
+    source,
+    kind: next.kind,
+    key: next.key,
+    ...(next.url ? { url: next.url } : {}),
+    host: hostOf(next.url),
+    input: next.input,
+    jobs,
+    state: 'ready',
+    order: nextOrder(),
+    attempt: 1,
+    crashes: 0,
+    backoffs: 0,
+  };
+}
+
+/** Host and port of a URL; '' for what has none. */
+export function hostOf(url: string | undefined): string {
+  if (url === undefined || !URL.canParse(url)) return '';
+  const { host } = new URL(url);
+  return host === '' ? '' : hostKey(url);
+}
+
+/** With the item there, the job that wanted to go on from it gets a step for that. */
+export function expand(
+  ledger: Ledger,
+  source: string,
+  job: JobDocument,
+  link: LinkDocument,
+  item: ItemDocument,
+): void {
+  if (link.expand === undefined || (item.outlinks?.length ?? 0) === 0) return;
+  const next: NextStep = {
+    kind: 'expand',
+    key: item.url,
+    input: { ...link.expand, url: item.finalUrl, outlinks: item.outlinks },
+  };
+  const id = target(job, next);
+  if (ledger.links.get(linkId(job._id, id)) !== undefined) return;
+  ledger.open({
+    _id: linkId(job._id, id),
+    jobId: job._id,
+    target: id,
+    of: 'step',
+    kind: 'expand',
+    url: item.url,
+    state: 'pending',
+    order: nextOrder(),
+  });
+  ledger.steps.put(newStep(source, next, id, [job._id]));
+}
+
+/** The item document of what a collector found. */
+export function itemDocument(source: string, found: FoundItem, id: string, now: Date): ItemDocument {
+  const { file } = found;
+  return {
+    _id: id,
+    kind: found.kind,
+    url: found.url,
+    host: hostOf(found.finalUrl ?? found.url),
+    finalUrl: found.finalUrl ?? found.url,
+    page: found.page ?? null,
+    source,
+    data: found.data,
+    ...(file
+      ? {
+          file: {
+            sha256: file.sha256,
+            path: file.path,
+            type: file.type,
+            bytes: file.bytes,
+            ...(file.width === undefined ? {} : { width: file.width }),
+            ...(file.height === undefined ? {} : { height: file.height }),
+          },
+        }
+      : {}),
+    ...(found.etag ? { etag: found.etag } : {}),
+    ...(found.lastModified ? { lastModified: found.lastModified } : {}),
+    ...(found.outlinks ? { outlinks: found.outlinks } : {}),
+    refs: 0,
+    revision: 1,
+    order: nextOrder(),
+    storedAt: now,
+    checkedAt: now,
+  };
+}

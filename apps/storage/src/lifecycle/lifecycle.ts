@@ -1,0 +1,196 @@
+/**
+ * Brings jobs through their states. Each step of it is a compare-and-set or a transaction that may be done twice;
+ * what a death interrupts, the next director goes on with, because the state in the database says where the job is.
+ */
+import type { ControlBody, JobState, WaitReason } from '@magpie/contracts';
+import { DISPATCHING, PASSING } from '@magpie/domain';
+import type { JobDocument, LinkDocument, Store } from '@magpie/store';
+import { retryBatch } from './retry.ts';
+import { abandonBatch } from './stop.ts';
+import { abortSteps, forgetStepsBatch, removeBatch } from './terminate.ts';
+
+export interface LifecycleDeps {
+  store: Store;
+  /** Tells every collector replica; a hint that is repeated until it has had its effect. */
+  control: (body: ControlBody) => void;
+  /** Tells whoever listens that a job changed. */
+  changed: (job: Pick<JobDocument, '_id' | 'state' | 'rev'>) => void;
+}
+
+const HISTORY = 100;
+
+export class Lifecycle {
+  readonly #deps: LifecycleDeps;
+
+  constructor(deps: LifecycleDeps) {
+    this.#deps = deps;
+  }
+
+  /** Does the next bit for every job on its way to another state; whether there is more to do at once. */
+  async advance(): Promise<boolean> {
+    const { store } = this.#deps;
+    const passing = (await store.jobs.collection
+      .find({ state: { $in: PASSING } } as never)
+      .toArray()) as unknown as JobDocument[];
+    const retrying = (await store.jobs.collection
+      .find({ retrying: true, state: { $in: DISPATCHING } } as never)
+      .toArray()) as unknown as JobDocument[];
+    let more = false;
+    for (const job of passing) {
+      if (job.state === 'pausing') await this.#pause(job);
+      else if (job.state === 'stopping') more = (await this.#stop(job)) || more;
+      else more = (await this.#terminate(job)) || more;
+    }
+    for (const job of retrying) more = (await this.#retry(job)) || more;
+    return more;
+  }
+
+  /** `queued` or `waiting` → `running`. */
+  async run(id: string, epoch: number): Promise<void> {
+    await this.#move(id, ['queued', 'waiting'], 'running', { epoch }, { waiting: null });
+  }
+
+  /** → `waiting`, with the reason and the time when it is looked at again. */
+  async wait(id: string, epoch: number, reason: WaitReason, until: Date): Promise<void> {
+    await this.#move(
+      id,
+      ['queued', 'running', 'waiting'],
+      'waiting',
+      { epoch },
+      { waiting: { reason, until } },
+      reason,
+    );
+  }
+
+  /**
+   * Ends a job that has no step left: `failed` when nothing of it worked, else `completed`.
+   * A result that takes a job's last step away brings its next ones in the same transaction, so none left means done.
+   */
+  async completeIfDone(id: string): Promise<void> {
+    const { store } = this.#deps;
+    if (await store.steps.collection.findOne({ jobs: id } as never, { projection: { _id: 1 } })) return;
+    const job = (await store.jobs.collection.findOne({ _id: id } as never)) as unknown as JobDocument | null;
+    if (job === null || !(DISPATCHING as readonly JobState[]).includes(job.state) || job.retrying) return;
+    const { counts, pages } = job;
+    const worked = counts.stored + counts.shared + counts.skipped + pages.done > 0;
+    const [first] = worked ? [] : await this.#firstFailure(id);
+    await this.#move(
+      id,
+      DISPATCHING,
+      first ? 'failed' : 'completed',
+      { epoch: job.epoch, retrying: { $ne: true } },
+      {
+        waiting: null,
+        endedAt: new Date(),
+        error: first?.error ? { code: first.error.code, message: first.error.message } : null,
+      },
+    );
+  }
+
+  async #firstFailure(id: string): Promise<LinkDocument[]> {
+    return (await this.#deps.store.links.collection
+      .find({ jobId: id, of: { $in: ['item', 'page', 'step'] }, state: 'failed' } as never)
+      .sort({ order: 1 })
+      .limit(1)
+      .toArray()) as unknown as LinkDocument[];
+  }
+
+  async #pause(job: JobDocument): Promise<void> {
+    this.#deps.control({ action: 'hold', jobId: job._id, epoch: job.epoch });
+    if (!(await this.#hasUnderWay(job._id))) await this.#move(job._id, ['pausing'], 'paused');
+  }
+
+  async #stop(job: JobDocument): Promise<boolean> {
+    this.#deps.control({ action: 'hold', jobId: job._id, epoch: job.epoch });
+    if (await this.#hasUnderWay(job._id)) return false;
+    if (await abandonBatch(this.#deps.store, job._id)) return true;
+    await this.#move(job._id, ['stopping'], 'stopped', {}, { endedAt: new Date(), waiting: null });
+    return false;
+  }
+
+  async #terminate(job: JobDocument): Promise<boolean> {
+    const { store, control } = this.#deps;
+    control({ action: 'hold', jobId: job._id, epoch: job.epoch });
+    await abortSteps(store, job._id, control);
+    if (await forgetStepsBatch(store, job._id)) return true;
+    if (await removeBatch(store, job._id)) return true;
+    const none = { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 };
+    const pages = { discovered: 0, done: 0, failed: 0, pending: 0 };
+    await this.#move(
+      job._id,
+      ['terminating'],
+      'terminated',
+      {},
+      { endedAt: new Date(), waiting: null, counts: none, pages },
+    );
+    return false;
+  }
+
+  async #retry(job: JobDocument): Promise<boolean> {
+    const since = job.history.findLast(({ to }) => to === 'running')?.at ?? job.updatedAt;
+    if (await retryBatch(this.#deps.store, job._id, since)) return true;
+    await this.#deps.store.jobs.collection.updateOne({ _id: job._id } as never, {
+      $set: { retrying: false },
+      $inc: { rev: 1 },
+    });
+    return false;
+  }
+
+  async #hasUnderWay(id: string): Promise<boolean> {
+    const found = await this.#deps.store.steps.collection.findOne(
+      { state: 'leased', leaseUntil: { $gte: new Date(0) }, leasedFor: id } as never,
+      { projection: { _id: 1 }, hint: 'leased' },
+    );
+    return found !== null;
+  }
+
+  async #move(
+    id: string,
+    from: readonly JobState[],
+    to: JobState,
+    when: object = {},
+    set: Partial<JobDocument> = {},
+    reason?: string,
+  ): Promise<boolean> {
+    const at = new Date();
+    const job = (await this.#deps.store.jobs.collection.findOneAndUpdate(
+      { _id: id, state: { $in: from }, ...when } as never,
+      [
+        {
+          $set: {
+            ...literal(set),
+            history: {
+              $slice: [
+                {
+                  $concatArrays: [
+                    '$history',
+                    [
+                      {
+                        rev: { $add: ['$rev', 1] },
+                        at,
+                        from: '$state',
+                        to: { $literal: to },
+                        ...(reason === undefined ? {} : { reason: { $literal: reason } }),
+                      },
+                    ],
+                  ],
+                },
+                -HISTORY,
+              ],
+            },
+            startedAt: to === 'running' ? { $ifNull: ['$startedAt', at] } : '$startedAt',
+            state: { $literal: to },
+            rev: { $add: ['$rev', 1] },
+            updatedAt: at,
+          },
+        },
+      ],
+      { returnDocument: 'after' },
+    )) as unknown as JobDocument | null;
+    if (job) this.#deps.changed(job);
+    return job !== null;
+  }
+}
+
+const literal = (set: object): object =>
+  Object.fromEntries(Object.entries(set).map(([key, value]) => [key, { $literal: value }]));

@@ -1,0 +1,68 @@
+import { nextOrder } from '@magpie/domain';
+import type { LinkDocument, Store } from '@magpie/store';
+import { attach, hostOf } from '../intake/discover.ts';
+import { Ledger } from '../intake/ledger.ts';
+
+const BATCH = 500;
+
+/**
+ * Puts what failed before `since` back into the frontier: with fresh attempts, shared with whoever waits for it already,
+ * or linked at once where it has been stored since.
+ * @returns whether there was anything left to put back
+ */
+export async function retryBatch(store: Store, jobId: string, since: Date): Promise<boolean> {
+  return store.transaction(async (session) => {
+    const links = (await store.links.collection
+      .find(
+        {
+          jobId,
+          of: { $in: ['item', 'page', 'step'] },
+          state: 'failed',
+          'error.at': { $lte: since },
+        } as never,
+        { session },
+      )
+      .limit(BATCH)
+      .toArray()) as unknown as LinkDocument[];
+    if (links.length === 0) return false;
+    const ledger = new Ledger(store, session);
+    await ledger.lock([jobId]);
+    const job = ledger.jobs.get(jobId);
+    if (job === undefined) return false;
+    await ledger.links.load(links.map(({ _id }) => _id));
+    await ledger.steps.load(links.map(({ target }) => target));
+    await ledger.items.load(links.filter((link) => link.of === 'item').map(({ target }) => target));
+    for (const link of links) {
+      const item = link.of === 'item' ? ledger.items.get(link.target) : undefined;
+      if (item) {
+        attach(ledger, link, item, { fetched: false, brought: false });
+        continue;
+      }
+      ledger.settle(link, 'pending');
+      const step = ledger.steps.get(link.target) ?? {
+        _id: link.target,
+        source: job.source,
+        kind: link.kind,
+        key: link.url,
+        url: link.url,
+        host: hostOf(link.url),
+        input: {},
+        ...(link.of === 'item' ? { item: { kind: link.kind, url: link.url } } : {}),
+        jobs: [],
+        state: 'failed' as const,
+        order: nextOrder(),
+        attempt: 1,
+        crashes: 0,
+        backoffs: 0,
+      };
+      const jobs = [...new Set([...step.jobs, jobId])];
+      ledger.steps.put(
+        step.state === 'failed' || step.state === 'parked'
+          ? { ...step, jobs, state: 'ready', attempt: 1, crashes: 0, backoffs: 0 }
+          : { ...step, jobs },
+      );
+    }
+    await ledger.flush(new Date());
+    return true;
+  });
+}
