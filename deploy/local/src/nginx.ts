@@ -6,6 +6,7 @@ import { dockerEngine } from './docker.ts';
 import { mainConfig, NGINX_TEMPLATE, renderTemplate } from './nginx-config.ts';
 import { binaryRunner, containerRunner, type NginxPlace, type NginxRunner } from './nginx-runner.ts';
 import { stopStale } from './pid-file.ts';
+import { pickPort } from './ports.ts';
 import { installPackage } from './system-packages.ts';
 
 const PLACES = [
@@ -73,6 +74,8 @@ export async function startNginx(options: StartNginxOptions): Promise<Nginx> {
   if (await stopStale(join(data, 'run', 'nginx.json'), 'nginx')) {
     say('nginx: stopped one that an earlier crash left');
   }
+  const { takenBy } = await pickPort(listenPort, host);
+  if (takenBy !== undefined) throw new Error(`nginx: port ${listenPort} on ${host} is taken by ${takenBy}`);
   let gateway = new URL(options.gatewayUrl);
   const runner = await findRunner(options, place);
   const write = async (): Promise<void> => {

@@ -1,0 +1,389 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+import { startNginx, type Nginx } from './nginx.ts';
+import { NGINX_TEMPLATE, renderTemplate } from './nginx-config.ts';
+import { freePort } from './ports.ts';
+import { makeTestDirectory } from './testing/test-servers.ts';
+
+const png = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), randomBytes(50_000)]);
+const svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>';
+
+let data: string;
+let upstream: Server;
+let nginx: Nginx;
+/** Set by a test: what the gateway's double does. */
+let handle: Parameters<typeof createServer>[1];
+
+beforeAll(async () => {
+  data = await makeTestDirectory();
+  const files = join(data, 'files');
+  await mkdir(join(files, 'images/ab'), { recursive: true });
+  await mkdir(join(files, '.tmp'), { recursive: true });
+  await writeFile(join(files, 'images/ab/one.png'), png);
+  await writeFile(join(files, 'images/ab/one.svg'), svg);
+  for (const name of ['page.html', 'page.xhtml', 'feed.xml', 'code.js', 'noextension', 'odd.PNG.html']) {
+    await writeFile(join(files, 'images', name), '<script>alert(1)</script>');
+  }
+  await writeFile(join(files, 'rows.csv'), 'ä,b\n');
+  await writeFile(join(files, '.tmp/half.png'), 'half');
+  await writeFile(join(files, 'images/.hidden.png'), 'hidden');
+  await writeFile(join(data, 'secret.txt'), 'secret');
+  await symlink(join(data, 'secret.txt'), join(files, 'images/link.png'));
+  upstream = createServer((req, res) => handle?.(req, res));
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const gatewayUrl = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  nginx = await startNginx({
+    data,
+    filesRoot: files,
+    listenPort: await freePort(),
+    gatewayUrl,
+    say: () => {},
+  });
+}, 120_000);
+
+afterAll(async () => {
+  await nginx?.stop();
+  await nginx?.stop();
+  upstream?.closeAllConnections();
+  await new Promise((resolve) => upstream?.close(resolve));
+  await rm(data, { recursive: true, force: true });
+}, 30_000);
+
+const get = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${nginx.url}${path}`, init);
+
+/** A request exactly as written, which no client would tidy up. */
+function raw(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(nginx.url).port), '127.0.0.1', () => socket.write(text));
+    let got = '';
+    socket.on('data', (chunk) => (got += chunk.toString()));
+    socket.on('close', () => resolve(got));
+    socket.on('error', reject);
+  });
+}
+
+describe('kept files', () => {
+  it('are served whole, immutable, and never guessed at', async () => {
+    const answer = await get('/files/images/ab/one.png');
+    expect(answer.status).toBe(200);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(png)).toBe(true);
+    const headers = Object.fromEntries(answer.headers);
+    expect(headers).toMatchObject({
+      'content-type': 'image/png',
+      'cache-control': 'public, max-age=31536000, immutable',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+      'cross-origin-resource-policy': 'cross-origin',
+      'accept-ranges': 'bytes',
+    });
+    expect(headers['content-disposition']).toBeUndefined();
+    expect(headers['server']).toBe('nginx');
+  });
+
+  it('answer ranges, conditions and HEAD', async () => {
+    const part = await get('/files/images/ab/one.png', { headers: { range: 'bytes=10-19' } });
+    expect(part.status).toBe(206);
+    expect(part.headers.get('content-range')).toBe(`bytes 10-19/${png.length}`);
+    expect(part.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(Buffer.from(await part.arrayBuffer()).equals(png.subarray(10, 20))).toBe(true);
+    const beyond = await get('/files/images/ab/one.png', { headers: { range: 'bytes=999999-' } });
+    expect(beyond.status).toBe(416);
+    await beyond.text();
+    const head = await get('/files/images/ab/one.png', { method: 'HEAD' });
+    expect(head.headers.get('content-length')).toBe(String(png.length));
+    const etag = head.headers.get('etag') ?? '';
+    const same = await get('/files/images/ab/one.png', { headers: { 'if-none-match': etag } });
+    expect(same.status).toBe(304);
+    expect(same.headers.get('cache-control')).toContain('immutable');
+  });
+
+  it('make SVG embeddable but never a page', async () => {
+    const answer = await get('/files/images/ab/one.svg');
+    expect(answer.headers.get('content-type')).toBe('image/svg+xml');
+    expect(answer.headers.get('content-disposition')).toBe('attachment');
+    expect(answer.headers.get('content-security-policy')).toMatch(/sandbox$/);
+    expect(await answer.text()).toBe(svg);
+  });
+
+  it('are a download of bytes when a browser could run them', async () => {
+    for (const name of ['page.html', 'page.xhtml', 'feed.xml', 'code.js', 'noextension', 'odd.PNG.html']) {
+      const answer = await get(`/files/images/${name}`);
+      expect([name, answer.status, answer.headers.get('content-type')]).toEqual([
+        name,
+        200,
+        'application/octet-stream',
+      ]);
+      expect(answer.headers.get('content-disposition')).toBe('attachment');
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      await answer.text();
+    }
+    const rows = await get('/files/rows.csv');
+    expect(rows.headers.get('content-type')).toBe('text/csv; charset=utf-8');
+    await rows.text();
+  });
+
+  it('hide directories, dot files, links out, and what is not there, all alike', async () => {
+    const paths = [
+      '/files/',
+      '/files/images/',
+      '/files/images',
+      '/files/.tmp/half.png',
+      '/files/%2etmp/half.png',
+      '/files/images/.hidden.png',
+      '/files/images/link.png',
+      '/files/nothing.png',
+    ];
+    for (const path of paths) {
+      const answer = await get(path, { redirect: 'manual' });
+      expect([path, answer.status]).toEqual([path, 404]);
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(await answer.json()).toMatchObject({ status: 404, code: 'not_found' });
+    }
+  });
+
+  it('do not let a path climb out', async () => {
+    handle = (_req, res) => res.end('gateway');
+    const paths = [
+      '/files/../secret.txt',
+      '/files/..%2fsecret.txt',
+      '/files/%2e%2e/secret.txt',
+      '/files/images/../../secret.txt',
+      '/files/..;/secret.txt',
+      '/files../secret.txt',
+      '/files/..\\secret.txt',
+      '/files/%00',
+    ];
+    for (const path of paths) {
+      const answer = await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect([path, answer.includes('\r\n\r\nsecret')]).toEqual([path, false]);
+    }
+  });
+
+  it('are read only', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+      const answer = await get('/files/images/ab/one.png', { method });
+      expect([method, answer.status]).toEqual([method, 405]);
+      expect(answer.headers.get('allow')).toBe('GET, HEAD');
+      expect(await answer.json()).toMatchObject({ code: 'method_not_allowed' });
+    }
+  });
+});
+
+describe('the gateway behind nginx', () => {
+  it('learns who asks and how, whatever the client claims', async () => {
+    let seen: IncomingMessage | undefined;
+    handle = (req, res) => {
+      seen = req;
+      res.setHeader('content-type', 'application/json');
+      res.end('{"ok":true}');
+    };
+    const answer = await get('/api/v1/jobs?limit=1', {
+      headers: { 'x-forwarded-for': '8.8.8.8', 'x-request-id': 'mine', 'x-forwarded-proto': 'https' },
+    });
+    expect(await answer.json()).toEqual({ ok: true });
+    expect(seen?.url).toBe('/api/v1/jobs?limit=1');
+    expect(seen?.httpVersion).toBe('1.1');
+    expect(seen?.headers).toMatchObject({
+      host: new URL(nginx.url).host,
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': new URL(nginx.url).host,
+    });
+    expect(seen?.headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
+    expect(seen?.headers.connection).toBeUndefined();
+  });
+
+  it('keeps its connections', async () => {
+    const ports = new Set<number | undefined>();
+    handle = (req, res) => {
+      ports.add(req.socket.remotePort);
+      res.end('x');
+    };
+    for (let i = 0; i < 20; i++) await (await get('/')).text();
+    expect(ports.size).toBeLessThan(10);
+  });
+
+  it('gets a small body whole and never a large one', async () => {
+    handle = (req, res) => {
+      let bytes = 0;
+      req.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      req.on('end', () => res.end(String(bytes)));
+    };
+    const small = await get('/api/v1/jobs', { method: 'POST', body: Buffer.alloc(1_500_000) });
+    expect(await small.text()).toBe('1500000');
+    const large = await get('/api/v1/jobs', { method: 'POST', body: Buffer.alloc(2_200_000) });
+    expect(large.status).toBe(413);
+    expect(await large.json()).toMatchObject({ status: 413, code: 'payload_too_large' });
+  });
+
+  it('gets an upload of any size while it is still being sent', async () => {
+    const parts = 40;
+    const part = randomBytes(100_000);
+    const arrived: (() => void)[] = [];
+    handle = (req, res) => {
+      const hash = createHash('sha256');
+      let bytes = 0;
+      req.on('data', (chunk: Buffer) => {
+        hash.update(chunk);
+        bytes += chunk.length;
+        if (bytes >= part.length) arrived.shift()?.();
+      });
+      req.on('end', () => res.end(hash.digest('hex')));
+    };
+    for (const path of ['/api/v1/upload/?job_id=1', '/api/v1/uploads/abc']) {
+      const first = new Promise<void>((resolve) => arrived.push(resolve));
+      const hash = createHash('sha256');
+      const answer = await new Promise<string>((resolve, reject) => {
+        const req = request(`${nginx.url}${path}`, { method: 'PATCH', agent: false }, (res) => {
+          let text = '';
+          res.on('data', (chunk: Buffer) => (text += chunk.toString()));
+          res.on('end', () => resolve(text));
+        });
+        req.on('error', reject);
+        req.write(part);
+        hash.update(part);
+        // Only when the other end has the first part do we send the rest: a buffering proxy would wait for ever.
+        void first.then(() => {
+          for (let i = 1; i < parts; i++) {
+            req.write(part);
+            hash.update(part);
+          }
+          req.end();
+        });
+      });
+      expect(answer).toBe(hash.digest('hex'));
+    }
+  }, 20_000);
+
+  it('streams events one by one', async () => {
+    let next: (() => void) | undefined;
+    let closed: (() => void) | undefined;
+    const gone = new Promise<void>((resolve) => (closed = resolve));
+    handle = (req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      let id = 0;
+      next = () => res.write(`id: ${++id}\ndata: x\n\n`);
+      next();
+      req.on('close', () => closed?.());
+      res.on('close', () => closed?.());
+    };
+    const aborted = new AbortController();
+    const answer = await get('/api/v1/jobs/0123456789abcdef01234567/events', { signal: aborted.signal });
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+    for (let id = 1; id <= 5; id++) {
+      const chunk = await reader.read();
+      expect(Buffer.from(chunk.value ?? []).toString()).toBe(`id: ${id}\ndata: x\n\n`);
+      next?.();
+    }
+    aborted.abort();
+    await gone;
+  }, 20_000);
+
+  it('compresses JSON for those who take it', async () => {
+    handle = (_req, res) => {
+      res.setHeader('content-type', 'application/json');
+      res.end(JSON.stringify(Array.from({ length: 500 }, () => 'abc')));
+    };
+    const answer = await get('/api/v1/items', { headers: { 'accept-encoding': 'gzip' } });
+    expect(answer.headers.get('content-encoding')).toBe('gzip');
+    expect(await answer.json()).toHaveLength(500);
+  });
+
+  it('keeps its own error answers', async () => {
+    handle = (_req, res) => {
+      res.writeHead(503, { 'content-type': 'application/problem+json' });
+      res.end('{"code":"storage_unavailable"}');
+    };
+    const answer = await get('/api/v1/jobs');
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toEqual({ code: 'storage_unavailable' });
+  });
+
+  it('is excused by a problem document when it is down, and found again without a restart', async () => {
+    const other = createServer((_req, res) => res.end('back'));
+    const port = await freePort();
+    await nginx.reload({ gatewayUrl: `http://127.0.0.1:${port}` });
+    const answered = async (status: number): Promise<Response> => {
+      for (let i = 0; ; i++) {
+        const answer = await get('/api/v1/jobs', { headers: { connection: 'close' } });
+        if (answer.status === status || i === 50) return answer;
+        await answer.text();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    handle = (_req, res) => res.end('old');
+    const down = await answered(502);
+    expect(down.status).toBe(502);
+    expect(down.headers.get('content-type')).toBe('application/problem+json');
+    expect(down.headers.get('retry-after')).toBe('2');
+    const problem = (await down.json()) as Record<string, unknown>;
+    expect(problem).toMatchObject({
+      status: 502,
+      code: 'upstream_unavailable',
+      type: '/docs#upstream_unavailable',
+    });
+    expect(problem['instance']).toBe(down.headers.get('x-request-id'));
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    expect(await (await answered(200)).text()).toBe('back');
+    other.closeAllConnections();
+    await new Promise((resolve) => other.close(resolve));
+  }, 30_000);
+
+  it('is not told about a request that is none', async () => {
+    const answer = await raw('GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.1 400/);
+    expect(answer).toContain('"code":"invalid_request"');
+  });
+});
+
+describe('nginx itself', () => {
+  it('takes the configuration that compose gives it', async () => {
+    const home = join(data, 'compose');
+    await mkdir(home);
+    const template = await readFile(NGINX_TEMPLATE, 'utf8');
+    const fragment = renderTemplate(template, {
+      listen: '8080',
+      gateway: 'localhost:3000',
+      files: '/files',
+      temp: home,
+      accessLog: `${home}/access.json magpie`,
+      resolver: '127.0.0.11',
+    });
+    const log = join(home, 'error.log');
+    await writeFile(join(home, 'default.conf'), fragment);
+    // As the official image's own nginx.conf does it.
+    const main = `pid ${home}/pid; events {} http { default_type text/html; sendfile on; keepalive_timeout 65;
+      access_log ${home}/access.log combined; include ${home}/default.conf; }`;
+    await writeFile(join(home, 'nginx.conf'), main);
+    const nginxBinary = nginx.source.replace(/.*\((\/[^;]+);.*/, '$1');
+    const seen = await runCommand(nginxBinary, ['-t', '-e', log, '-p', home, '-c', join(home, 'nginx.conf')]);
+    expect(seen.stderr).toContain('test is successful');
+    expect(seen.stderr).not.toContain('[warn]');
+  });
+
+  it('says what is wrong when its port is taken', async () => {
+    const files = join(data, 'files');
+    const listenPort = Number(new URL(nginx.url).port);
+    const second = join(data, 'second');
+    const start = startNginx({
+      data: second,
+      filesRoot: files,
+      listenPort,
+      gatewayUrl: nginx.url,
+      say: () => {},
+    });
+    await expect(start).rejects.toThrow(`port ${listenPort} on 127.0.0.1 is taken by nginx (pid `);
+  }, 30_000);
+
+  it('comes back after a crash', async () => {
+    await nginx.kill();
+    await expect(get('/nginx-healthz')).rejects.toThrow();
+    await nginx.restart();
+    expect(await (await get('/nginx-healthz')).text()).toBe('ok\n');
+  }, 30_000);
+});
