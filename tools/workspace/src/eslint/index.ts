@@ -1,0 +1,2 @@
+export { depConstraints, OWNERS, TEST_FILES } from './boundaries.ts';
+export { packageBorders } from './package-borders.ts';
