@@ -185,7 +185,9 @@ export async function amqpAnswers(host: string, port: number): Promise<void> {
 /** The server's own version, from the properties in Connection.Start. */
 export async function amqpServerVersion(host: string, port: number): Promise<string | undefined> {
   const frame = await greeting(host, port).catch(() => undefined);
-  return frame === undefined ? undefined : /\x07versionS....([\d.]+)/s.exec(frame.toString('latin1'))?.[1];
+  // A field of the table: its name, the type S, four bytes of length, the text.
+  const text = frame?.toString('latin1').split('versionS')[1]?.slice(4);
+  return text === undefined ? undefined : /^[\d.]+/.exec(text)?.[0];
 }
 
 function greeting(host: string, port: number): Promise<Buffer> {

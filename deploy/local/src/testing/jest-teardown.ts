@@ -1,7 +1,8 @@
-import type { TestServers } from './test-servers.ts';
+import type { RunServers } from './containers.ts';
+import { RUN } from './jest-setup.ts';
 
 /** Jest's global teardown: stops what the setup started and removes its data. */
 export default async function teardown(): Promise<void> {
-  const servers = (globalThis as Record<symbol, unknown>)[Symbol.for('magpie.test-servers')];
-  await (servers as TestServers | undefined)?.stop();
+  const servers = (globalThis as Record<symbol, unknown>)[RUN] as RunServers | undefined;
+  await servers?.stop();
 }
