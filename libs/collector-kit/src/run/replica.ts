@@ -109,6 +109,11 @@ export class Replica {
     }
   }
 
+  /** Controls may have been missed while the broker was away: what has not begun is given back, to be safe. */
+  missedControls(): void {
+    this.#giveBack(() => true, 'held');
+  }
+
   /**
    * Begins nothing any more, gives back what waits, lets what runs go on for `graceMs`, then aborts it.
    * Resolves when every step has ended; their outcomes may still be on their way.

@@ -38,7 +38,9 @@ const source = defineSource({
     },
     badItem: () => ({ items: [{ kind: 'thing', url: 'https://a.example/', data: { n: 'one' } }] }),
     badNext: () => ({ next: [{ kind: 'nowhere', key: 'k', input: {} }] }),
-    tooMuch: () => ({ next: Array.from({ length: 10_001 }, (_, i) => ({ kind: 'thing', key: `${i}`, input: {} })) }),
+    tooMuch: () => ({
+      next: Array.from({ length: 10_001 }, (_, i) => ({ kind: 'thing', key: `${i}`, input: {} })),
+    }),
   },
 });
 
@@ -48,7 +50,10 @@ const errors: Record<string, () => Error> = {
   skip: () => new Skip('robots_disallowed'),
   retryAfter: () => new RetryAfter(Date.now() + 5000, 'host_backoff', 'a.example:443', { status: 429 }),
   quota: () => new QuotaExhausted(Date.now() + 5000),
-  disk: () => Object.assign(new Error('write failed'), { cause: Object.assign(new Error('no space'), { code: 'ENOSPC' }) }),
+  disk: () =>
+    Object.assign(new Error('write failed'), {
+      cause: Object.assign(new Error('no space'), { code: 'ENOSPC' }),
+    }),
   other: () => new TypeError(`undefined is not a function at https://u:p@a.example/ ${'x'.repeat(2000)}`),
 };
 
@@ -80,7 +85,16 @@ function createReplica(concurrency = 4): { replica: Replica; outcomes: Outcome[]
 let number = 0;
 function work(kind: string, more: Partial<StepWork> = {}): StepWork {
   number += 1;
-  return { id: `s${number}`, lease: `l${number}`, jobId: JOB, epoch: 1, kind, attempt: 1, input: {}, ...more };
+  return {
+    id: `s${number}`,
+    lease: `l${number}`,
+    jobId: JOB,
+    epoch: 1,
+    kind,
+    attempt: 1,
+    input: {},
+    ...more,
+  };
 }
 
 function message(steps: StepWork[], { startIn = 10_000, endIn = 20_000 } = {}): StepsMessage {
@@ -101,7 +115,10 @@ async function until(condition: () => boolean): Promise<void> {
 
 test('a message is settled when all of its steps are answered', async () => {
   const { replica, outcomes } = createReplica();
-  await replica.take(message([work('thing', { input: { n: 1 } }), work('thing', { input: { n: 2 } })]), fresh);
+  await replica.take(
+    message([work('thing', { input: { n: 1 } }), work('thing', { input: { n: 2 } })]),
+    fresh,
+  );
   expect(outcomes).toMatchObject([
     { outcome: 'done', items: [{ data: { n: 1 } }], next: [] },
     { outcome: 'done', items: [{ data: { n: 2 } }] },
@@ -205,7 +222,7 @@ test('at most `concurrency` steps run, and of a kind no more than the source all
   const taken = replica.take(message(steps), fresh);
   await sleep(20);
   expect(ran).toEqual([steps[0]!.id, steps[2]!.id, steps[3]!.id]);
-  for (let left = steps.length; left > 0; ) {
+  for (let left = steps.length; left > 0;) {
     for (const [id, open] of gates) {
       gates.delete(id);
       left -= 1;

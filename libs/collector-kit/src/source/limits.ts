@@ -20,7 +20,7 @@ export const LIMITS = {
 export function withinLimits(
   steps: readonly NextStep[],
   from = 0,
-  { count = LIMITS.next - 1, bytes = LIMITS.bytes / 2 }: { count?: number; bytes?: number } = {},
+  { count = LIMITS.next - 1, bytes = LIMITS.bytes * 0.9 }: { count?: number; bytes?: number } = {},
 ): { next: NextStep[]; rest: number | undefined } {
   const next: NextStep[] = [];
   let size = 0;

@@ -1,0 +1,72 @@
+import type { StepWork } from '@magpie/contracts';
+import { hostKey, parseCidrs } from '@magpie/domain';
+import type { Logger } from '@magpie/service-kit';
+import { createHttpClient } from '../http/index.ts';
+import type { ReplicaMetrics } from '../run/replica-metrics.ts';
+import { Recent } from '../run/recent.ts';
+import type { StepContext, StepHttp } from './context.ts';
+
+export interface ContextsOptions {
+  readonly filesRoot: string;
+  readonly allow: readonly string[];
+  readonly contact?: string | undefined;
+  readonly maxBytes?: number;
+  readonly log: Logger;
+  readonly metrics: ReplicaMetrics;
+  /** A host's crawl delay was learned, or has changed. */
+  readonly onHostDelay: (host: string, delayMs: number) => void;
+}
+
+/** What all steps of a process share. */
+export interface Contexts {
+  create(work: StepWork, run: { signal: AbortSignal; deadline: number; log: Logger }): StepContext;
+  close(): Promise<void>;
+}
+
+const USER_AGENT = 'Magpie/0.1.0';
+const NO_CONTACT = 'the operator gave no contact';
+
+/** Opens the HTTP client and the file store of a process. */
+export async function createContexts(options: ContextsOptions): Promise<Contexts> {
+  const { allow, contact = NO_CONTACT, maxBytes, onHostDelay } = options;
+  const client = createHttpClient({
+    userAgent: USER_AGENT,
+    contact,
+    allow: parseCidrs(allow.join(',')),
+    ...(maxBytes === undefined ? {} : { limits: { maxBytes, maxWireBytes: maxBytes } }),
+  });
+  const delays = new Recent<number>(10_000);
+  const learn = (url: string): void => {
+    const host = hostKey(url);
+    const delayMs = client.crawlDelayMs(url);
+    if ((delays.get(host) ?? 0) === delayMs) return;
+    delays.set(host, delayMs);
+    onHostDelay(host, delayMs);
+  };
+  const bound = (signal: AbortSignal): StepHttp => ({
+    async request(url, request = {}) {
+      const response = await client.request(url, { ...request, signal });
+      if (request.robots !== false) learn(response.url);
+      return response;
+    },
+    get(url, request) {
+      return this.request(url, { ...request, method: 'GET' });
+    },
+    async robots(url) {
+      const rules = await client.robots(url, signal);
+      learn(url);
+      return rules;
+    },
+  });
+  return {
+    create: ({ attempt }, { signal, deadline, log }) => ({
+      http: bound(signal),
+      files: undefined as never,
+      signal,
+      log,
+      attempt,
+      deadline,
+    }),
+    close: () => client.close(),
+  };
+}

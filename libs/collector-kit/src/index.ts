@@ -1,0 +1,15 @@
+/** What a source is written with, and what runs it. */
+export { Type, type Static } from 'typebox';
+export type { Accept, FoundItem, NextStep, StoredFile } from '@magpie/contracts';
+export { HttpUrl, Instant, Recheck } from '@magpie/contracts';
+export { canonicalUrl, hostKey, isSameHost, isSameSite, UrlError } from '@magpie/domain';
+export * from './errors.ts';
+export type { HttpRequestOptions, HttpResponse, RobotsRules } from './http/index.ts';
+export type { StepContext, StepHttp } from './context/context.ts';
+export { defineSource, type Source, type SourceDeclaration } from './source/define-source.ts';
+export { step, type Handler, type Step, type StepResult } from './source/step.ts';
+export { LIMITS, withinLimits } from './source/limits.ts';
+export { collectorConfig } from './run/config.ts';
+export { runCollector } from './run/run-collector.ts';
+export { startCollector, type Collector, type CollectorOptions } from './run/start-collector.ts';
+export * from './web/index.ts';

@@ -1,0 +1,92 @@
+/** How a crawl goes on from page to page. Steps carry what they need; nobody remembers a crawl but its frontier. */
+import { Type, type Static } from 'typebox';
+import type { NextStep } from '@magpie/contracts';
+import { canonicalUrl } from '@magpie/domain';
+import { Permanent } from '../errors.ts';
+import { createScope, ScopeError, type Scope } from '../html/scope.ts';
+import { Recent } from '../run/recent.ts';
+import { SCOPES, type CrawlParams } from './params.ts';
+
+/** What each step of a crawl carries of its job's terms. */
+export const CrawlTerms = Type.Object({
+  root: Type.String({ description: 'The start page that led here; the scope is seen from it' }),
+  depth: Type.Integer({ minimum: 0, description: 'Links that may still be followed' }),
+  scope: Type.Enum([...SCOPES]),
+  include: Type.Optional(Type.Array(Type.String())),
+  exclude: Type.Optional(Type.Array(Type.String())),
+  robots: Type.Boolean(),
+});
+export type CrawlTerms = Static<typeof CrawlTerms>;
+
+/** The terms of a crawl that begins at `root`. */
+export function crawlTerms(params: CrawlParams, root: string): CrawlTerms {
+  const { depth = 0, scope = 'host', include = [], exclude = [], robots = true } = params;
+  return {
+    root,
+    depth,
+    scope,
+    ...(include.length > 0 ? { include } : {}),
+    ...(exclude.length > 0 ? { exclude } : {}),
+    robots,
+  };
+}
+
+const scopes = new Recent<Scope>(100);
+
+/**
+ * Which addresses a crawl on these terms may go to.
+ * @throws Permanent `invalid_pattern`
+ */
+export function scopeOf({ root, scope, include = [], exclude = [] }: CrawlTerms): Scope {
+  const key = JSON.stringify([root, scope, include, exclude]);
+  const known = scopes.get(key);
+  if (known) return known;
+  try {
+    const made = createScope({ start: [root], scope, include, exclude });
+    scopes.set(key, made);
+    return made;
+  } catch (error) {
+    if (error instanceof ScopeError) throw new Permanent('invalid_pattern', error.message);
+    throw error;
+  }
+}
+
+/**
+ * The links that a crawl follows from a page, canonical, each once, with the terms on which their pages are
+ * read: one link less. None when the depth is used up.
+ */
+export function linksToFollow(
+  links: Iterable<string>,
+  terms: CrawlTerms,
+  page: { url: string; finalUrl: string },
+): { urls: string[]; terms: CrawlTerms } {
+  const next = { ...movedTerms(terms, page), depth: Math.max(0, terms.depth - 1) };
+  if (terms.depth === 0) return { urls: [], terms: next };
+  const scope = scopeOf(next);
+  const urls = new Set<string>();
+  for (const link of links) {
+    const url = canonicalOr(link, undefined);
+    if (url !== undefined && url !== page.url && url !== page.finalUrl && scope.admits(url)) urls.add(url);
+  }
+  return { urls: [...urls], terms: next };
+}
+
+/** A start page that redirects (to https, to www) takes its crawl's scope along. */
+export function movedTerms(
+  terms: CrawlTerms,
+  { url, finalUrl }: { url: string; finalUrl: string },
+): CrawlTerms {
+  return terms.root === url ? { ...terms, root: finalUrl } : terms;
+}
+
+/** The canonical form of a URL; `otherwise` for what has none. */
+export function canonicalOr<T>(url: string, otherwise: T): string | T {
+  try {
+    return canonicalUrl(url);
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Makes the step that reads a page. */
+export type PageStep<O> = (url: string, terms: CrawlTerms, options: O) => NextStep;

@@ -1,0 +1,13 @@
+/** What sources that read web pages have in common. */
+export { crawlParams, SCOPES, type CrawlParams } from './params.ts';
+export {
+  canonicalOr,
+  crawlTerms,
+  CrawlTerms,
+  linksToFollow,
+  movedTerms,
+  scopeOf,
+  type PageStep,
+} from './crawl.ts';
+export { readSitemaps, sitemapSteps } from './sitemaps.ts';
+export { fetchDocument, type FetchedDocument } from './fetch-document.ts';
