@@ -43,6 +43,8 @@ export default tseslint.config(
     rules: {
       ...boundaries(false),
       'no-console': 'error',
+      // The standards that are followed here speak of control characters.
+      'no-control-regex': 'off',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-unused-vars': [
         'error',
