@@ -69,6 +69,21 @@ export const ERRORS = {
     title: 'There is no such source',
     help: 'GET /api/v1/sources lists those that run.',
   },
+  source_unavailable: {
+    status: 503,
+    title: 'The collector of this source has not reported yet',
+    help: 'Try again when it runs; GET /api/v1/sources lists those that do.',
+  },
+  too_many_streams: {
+    status: 503,
+    title: 'Too many event streams are open',
+    help: 'Close one, or ask for the job itself from time to time.',
+  },
+  not_replayable: {
+    status: 409,
+    title: 'This message cannot be replayed',
+    help: '`detail` says why.',
+  },
   rate_limited: { status: 429, title: 'Too many requests', help: 'Wait as long as Retry-After says.' },
   internal_error: {
     status: 500,

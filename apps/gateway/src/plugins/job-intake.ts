@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { MESSAGES, type Priority } from '@magpie/contracts';
+import { EXCHANGES } from '@magpie/broker';
+import { parseCidrs } from '@magpie/domain';
+import { createJob, findSource, type CreatedJob, type JobDocument } from '@magpie/store';
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { HttpProblem } from '../problems.ts';
+import { compileParams, type ParamSchema } from '../source-schema.ts';
+
+export interface JobRequest {
+  source: string;
+  params: unknown;
+  priority?: Priority | undefined;
+  /** Put before the names of fields in errors. */
+  prefix?: string;
+  /** The parameters are texts of a form. */
+  form?: boolean;
+  /** The route belongs to this source: that it does not run is then nothing that the client did wrong. */
+  builtIn?: boolean;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Checks what is asked for and makes the job, or gives the one that the same Idempotency-Key made. */
+    takeJob(request: FastifyRequest, wanted: JobRequest): Promise<CreatedJob>;
+    /** Tells whoever listens that a job changed. A hint: never waits, may be lost. */
+    announce(job: JobDocument): void;
+  }
+}
+
+/** So many compiled schemas are kept; there are as many as sources, unless one changes all the time. */
+const MAX_COMPILED = 64;
+
+export default fp(
+  async (app) => {
+    const allow = parseCidrs(app.config.MAGPIE_ALLOW_ADDRESSES);
+    const compiled = new Map<string, ParamSchema>();
+
+    function schemaOf(id: string, params: Record<string, unknown>): ParamSchema {
+      const key = `${id} ${JSON.stringify(params)}`;
+      const known = compiled.get(key);
+      if (known !== undefined) return known;
+      const schema = compileParams(params);
+      if (compiled.size >= MAX_COMPILED) compiled.clear();
+      compiled.set(key, schema);
+      return schema;
+    }
+
+    app.decorate('takeJob', async (request: FastifyRequest, wanted: JobRequest) => {
+      const { source, priority = 'normal', prefix = '', form = false, builtIn = false } = wanted;
+      const found = await findSource(app.store, source);
+      if (found === undefined)
+        throw builtIn
+          ? new HttpProblem('source_unavailable', `No collector of ${source} has reported yet.`, {
+              retryAfter: 5,
+            })
+          : new HttpProblem('unknown_source', undefined, {
+              errors: [{ field: 'source', message: 'is not a source that runs' }],
+            });
+      const params = schemaOf(source, found.params).parse(wanted.params, { allow, prefix, form });
+      const created = await createJob(app.store, {
+        source,
+        params,
+        priority,
+        correlationId: request.id,
+        idempotency: idempotency(request, { source, params: wanted.params, priority }),
+      });
+      if (!created.replayed) app.announce(created.job);
+      request.log.info({ jobId: created.job._id, source, replayed: created.replayed }, 'job taken');
+      return created;
+    });
+
+    app.decorate('announce', ({ _id, state, rev, correlationId }: JobDocument) => {
+      app.broker.tryPublish({
+        exchange: EXCHANGES.events,
+        routingKey: `job.${_id}.changed`,
+        type: MESSAGES.jobEvent,
+        body: { jobId: _id, event: 'changed', state, rev },
+        correlationId,
+      });
+    });
+  },
+  { name: 'job-intake', fastify: '5.x' },
+);
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The key belongs to the route: the same one on another route is another key. */
+function idempotency(request: FastifyRequest, body: unknown): { key: string; bodyHash: string } | undefined {
+  const given = request.headers['idempotency-key'];
+  if (given === undefined) return undefined;
+  if (typeof given !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(given))
+    throw new HttpProblem('invalid_request', undefined, {
+      errors: [{ field: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }],
+    });
+  return { key: sha256(`${request.routeOptions.url}\n${given}`), bodyHash: sha256(canonical(body)) };
+}
+
+/** JSON with sorted keys: bodies that mean the same are the same. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );

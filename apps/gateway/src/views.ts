@@ -1,0 +1,180 @@
+/** How documents look to clients. A link's error and a dead letter's text are scrubbed; an item is shown whole. */
+import type {
+  DeadLetter,
+  Image,
+  ImagesTask,
+  Item,
+  Job,
+  JobError,
+  Source,
+  Text,
+  TextTask,
+} from '@magpie/contracts';
+import { allowedActions, redactText, redactUrl } from '@magpie/domain';
+import type {
+  DeadLetterDocument,
+  ItemDocument,
+  JobDocument,
+  LinkDocument,
+  SourceDocument,
+} from '@magpie/store';
+
+const iso = (at: Date): string => at.toISOString();
+const isoOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString());
+
+export const jobView = (job: JobDocument): Job => ({
+  id: job._id,
+  source: job.source,
+  params: job.params,
+  priority: job.priority,
+  state: job.state,
+  waiting:
+    job.waiting === null
+      ? null
+      : {
+          reason: job.waiting.reason,
+          until: iso(job.waiting.until),
+          ...(job.waiting.detail === undefined ? {} : { detail: redactText(job.waiting.detail) }),
+        },
+  epoch: job.epoch,
+  counts: job.counts,
+  pages: job.pages,
+  error: job.error === null ? null : { code: job.error.code, message: redactText(job.error.message) },
+  allowed: allowedActions(job.state),
+  createdAt: iso(job.createdAt),
+  startedAt: isoOrNull(job.startedAt),
+  endedAt: isoOrNull(job.endedAt),
+  updatedAt: iso(job.updatedAt),
+  rev: job.rev,
+});
+
+export const jobErrorView = (link: LinkDocument): JobError => ({
+  kind: link.kind,
+  url: redactUrl(link.url),
+  code: link.error?.code ?? (link.state === 'skipped' ? 'filtered' : 'source_error'),
+  message: redactText(link.error?.message ?? ''),
+  attempt: link.error?.attempt ?? 1,
+  ...(link.error?.status === undefined ? {} : { status: link.error.status }),
+  at: iso(link.error?.at ?? new Date(Math.floor(link.order / 4096))),
+});
+
+const fileUrl = (base: string, path: string): string => `${base}/files/${path}`;
+
+/** @param base public address of nginx, without a slash at its end */
+export const itemView = (item: ItemDocument, base: string): Item => ({
+  id: item._id,
+  kind: item.kind,
+  url: item.url,
+  finalUrl: item.finalUrl,
+  page: item.page,
+  source: item.source,
+  data: item.data,
+  file:
+    item.file === undefined
+      ? null
+      : {
+          url: fileUrl(base, item.file.path),
+          type: item.file.type,
+          bytes: item.file.bytes,
+          sha256: item.file.sha256,
+          width: item.file.width ?? null,
+          height: item.file.height ?? null,
+        },
+  revision: item.revision,
+  storedAt: iso(item.storedAt),
+  checkedAt: iso(item.checkedAt),
+});
+
+const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+export const imageView = (item: ItemDocument, base: string): Image => ({
+  id: item._id,
+  url: item.url,
+  static_url: item.file === undefined ? '' : fileUrl(base, item.file.path),
+  type: item.file?.type ?? '',
+  width: item.file?.width ?? null,
+  height: item.file?.height ?? null,
+  bytes: item.file?.bytes ?? 0,
+  sha256: item.file?.sha256 ?? '',
+  alt: text(item.data['alt']),
+  page: item.page,
+  stored_at: iso(item.storedAt),
+});
+
+export const textView = ({ _id, url, data, storedAt }: ItemDocument): Text => {
+  const body = text(data['text']) ?? '';
+  const words = data['wordCount'];
+  return {
+    id: _id,
+    url,
+    title: text(data['title']),
+    text: body,
+    markdown: text(data['markdown']) ?? '',
+    language: text(data['language']),
+    byline: text(data['byline']),
+    published_at: text(data['publishedAt']),
+    word_count: typeof words === 'number' ? words : body.split(/\s+/).filter((word) => word !== '').length,
+    stored_at: iso(storedAt),
+  };
+};
+
+const taskFields = (job: JobDocument, base: string) => ({
+  id: job._id,
+  state: job.state,
+  urls: Array.isArray(job.params['urls']) ? (job.params['urls'] as string[]) : [],
+  counts: job.counts,
+  pages: job.pages,
+  error: jobView(job).error,
+  created_at: iso(job.createdAt),
+  updated_at: iso(job.updatedAt),
+  ended_at: isoOrNull(job.endedAt),
+  job_url: `${base}/api/v1/jobs/${job._id}`,
+});
+
+export const imagesTaskView = (job: JobDocument, base: string): ImagesTask => ({
+  ...taskFields(job, base),
+  images_url: `${base}/images_tasks/${job._id}/images`,
+});
+
+export const textTaskView = (job: JobDocument, base: string): TextTask => ({
+  ...taskFields(job, base),
+  text_url: `${base}/text_tasks/${job._id}/text`,
+});
+
+export const sourceView = ({
+  _id,
+  lastSeenAt,
+  summary,
+  version,
+  params,
+  emits,
+  batch,
+}: SourceDocument): Source => ({
+  id: _id,
+  summary,
+  version,
+  params,
+  emits,
+  batch,
+  lastSeenAt: iso(lastSeenAt),
+});
+
+/** So much of a dead letter's message is shown, in characters. */
+const MAX_TEXT = 4000;
+
+export function deadLetterView(letter: DeadLetterDocument): DeadLetter {
+  const bytes = Buffer.from(letter.body, 'base64');
+  return {
+    id: letter._id,
+    reason: letter.reason,
+    error: letter.error === undefined ? null : redactText(letter.error),
+    exchange: letter.exchange,
+    routingKey: letter.routingKey,
+    type: letter.type ?? null,
+    consumer: letter.consumer ?? null,
+    headers: letter.headers,
+    bytes: bytes.length,
+    text: redactText(bytes.subarray(0, MAX_TEXT).toString('utf8')),
+    at: iso(letter.at),
+  };
+}
