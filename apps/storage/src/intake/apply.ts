@@ -256,7 +256,7 @@ function unfinished(context: Context, outcome: Exclude<Outcome, { outcome: 'done
       );
       if (step.backoffs + 1 >= limits.maxBackoffs)
         return giveUp(context, 'failed', 'host_backoff', outcome.message, outcome.status);
-      const notBefore = new Date(Math.max(outcome.until ?? 0, now.getTime() + 1000));
+      const notBefore = new Date(now.getTime() + 1000);
       return ledger.steps.put(idle(step, 'later', { backoffs: step.backoffs + 1, notBefore }));
     }
     case 'wait': {

@@ -1,0 +1,218 @@
+/** A storage service on real servers, and a scripted collector at the other end of the broker. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createBroker, EXCHANGES, RESULTS_QUEUE, stepsQueue, type Broker } from '@magpie/broker';
+import {
+  MESSAGES,
+  type FoundItem,
+  type JobState,
+  type NextStep,
+  type Outcome,
+  type StepWork,
+} from '@magpie/contracts';
+import { newId, type Action } from '@magpie/domain';
+import { createLogger } from '@magpie/service-kit';
+import { controlJob, createJob, openStore, type JobDocument, type Store } from '@magpie/store';
+import { startStorage, type StorageOptions } from '../app.ts';
+
+export type Answer = Record<string, unknown> & { outcome: Outcome['outcome'] };
+/** What the scripted collector does with a step; undefined: never answers. */
+export type Script = (step: StepWork) => Promise<Answer | undefined> | Answer | undefined;
+
+export const SOURCE = 'web-images';
+
+export class World {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly prefix = `t${newId()}.`;
+  readonly files: string;
+  /** Every step that reached the collector, in order. */
+  readonly seen: StepWork[] = [];
+  readonly controls: unknown[] = [];
+  script: Script = () => undefined;
+  readonly #storages: { close(): Promise<void> }[] = [];
+  readonly #brokers: Broker[] = [];
+  readonly #options: Partial<StorageOptions>;
+
+  private constructor(files: string, options: Partial<StorageOptions>) {
+    this.files = files;
+    this.#options = options;
+    this.store = openStore({ url: env('MAGPIE_TEST_MONGODB_URL'), database: `storage_${newId()}` });
+    this.broker = createBroker({ url: env('MAGPIE_TEST_AMQP_URL'), prefix: this.prefix });
+  }
+
+  static async make(
+    options: Partial<StorageOptions> = {},
+    { storages = 1, duplicate = false } = {},
+  ): Promise<World> {
+    const world = new World(await mkdtemp(join(tmpdir(), 'magpie-storage-')), options);
+    for (let i = 0; i < storages; i++) await world.addStorage({ duplicate });
+    await world.broker.declare(stepsQueue(SOURCE));
+    await world.broker.publish({
+      exchange: EXCHANGES.events,
+      routingKey: `source.${SOURCE}.announced`,
+      type: MESSAGES.sourceAnnounced,
+      body: { id: SOURCE, summary: 's', version: '1', params: {}, emits: {}, batch: { image: 10, page: 2 } },
+    });
+    world.broker.subscribe({
+      exchange: EXCHANGES.control,
+      bindingKeys: ['#'],
+      types: [MESSAGES.control],
+      handler: ({ body }) => void world.controls.push(body),
+    });
+    world.broker.consume({
+      queue: stepsQueue(SOURCE),
+      types: [MESSAGES.steps],
+      prefetch: 100,
+      handler: async ({ body }) => {
+        for (const step of body.steps) {
+          world.seen.push(step);
+          const answer = await world.script(step);
+          if (answer) await world.answer(step, answer);
+        }
+      },
+    });
+    return world;
+  }
+
+  async addStorage({ duplicate = false } = {}): Promise<{ close(): Promise<void> }> {
+    const broker = createBroker({
+      url: env('MAGPIE_TEST_AMQP_URL'),
+      prefix: this.prefix,
+      testHooks: { duplicateDeliveries: duplicate },
+    });
+    this.#brokers.push(broker);
+    const storage = await startStorage({
+      store: this.store,
+      broker,
+      log: createLogger({ name: 'storage', level: 'error' }),
+      options: {
+        MAGPIE_DATA: this.files,
+        MAGPIE_HOST_CONCURRENCY: 50,
+        MAGPIE_JOB_WINDOW: 200,
+        MAGPIE_MAX_ATTEMPTS: 2,
+        MAGPIE_STEP_TIMEOUT: 60_000,
+        ...this.#options,
+      },
+    });
+    this.#storages.push(storage);
+    return storage;
+  }
+
+  /** Sends what became of a step, `times` times. */
+  async answer(step: Pick<StepWork, 'id' | 'lease'>, answer: Answer, times = 1): Promise<void> {
+    for (let i = 0; i < times; i++)
+      await this.broker.publish({
+        exchange: EXCHANGES.results,
+        routingKey: SOURCE,
+        type: MESSAGES.results,
+        body: { source: SOURCE, outcomes: [{ id: step.id, lease: step.lease, ...answer } as Outcome] },
+      });
+  }
+
+  async submit(
+    params: Record<string, unknown> = {},
+    priority: 'high' | 'normal' = 'normal',
+  ): Promise<string> {
+    const { job } = await createJob(this.store, { source: SOURCE, params, priority, correlationId: newId() });
+    this.#hint(job);
+    return job._id;
+  }
+
+  async control(id: string, action: Action): Promise<void> {
+    const job = await controlJob(this.store, id, action);
+    if (job) this.#hint(job);
+  }
+
+  #hint(job: JobDocument): void {
+    this.broker.tryPublish({
+      exchange: EXCHANGES.events,
+      routingKey: `job.${job._id}.changed`,
+      type: MESSAGES.jobEvent,
+      body: { jobId: job._id, event: 'changed', state: job.state, rev: job.rev },
+    });
+  }
+
+  async job(id: string): Promise<JobDocument> {
+    const found = await this.store.jobs.collection.findOne({ _id: id } as never);
+    if (found === null) throw new Error(`no job ${id}`);
+    return found as unknown as JobDocument;
+  }
+
+  /** Waits for a state; throws after 20 s with where the job is. */
+  async until(id: string, state: JobState): Promise<JobDocument> {
+    let job = await this.job(id);
+    for (let i = 0; i < 400 && job.state !== state; i++) {
+      await pause(50);
+      job = await this.job(id);
+    }
+    if (job.state !== state)
+      throw new Error(
+        `job is ${job.state}, not ${state}: ${JSON.stringify({ ...job.counts, pages: job.pages, error: job.error })}`,
+      );
+    return job;
+  }
+
+  async eventually<T>(what: () => Promise<T> | T, holds: (value: T) => boolean): Promise<T> {
+    let value = await what();
+    for (let i = 0; i < 400 && !holds(value); i++) {
+      await pause(50);
+      value = await what();
+    }
+    if (!holds(value)) throw new Error(`never: ${JSON.stringify(value)}`);
+    return value;
+  }
+
+  async close(): Promise<void> {
+    for (const storage of this.#storages) await storage.close();
+    const admin = this.broker;
+    await Promise.all(this.#brokers.map((broker) => broker.close()));
+    await admin.close();
+    await this.store.connection.dropDatabase();
+    await this.store.close();
+    await rm(this.files, { recursive: true, force: true });
+  }
+}
+
+function env(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const page = (url: string, input: Record<string, unknown> = {}): NextStep => ({
+  kind: 'page',
+  key: url,
+  url,
+  input,
+});
+
+export const image = (url: string, rest: Partial<NonNullable<NextStep['item']>> = {}): NextStep => ({
+  kind: 'image',
+  key: url,
+  url,
+  input: {},
+  item: { kind: 'image', url, ...rest },
+});
+
+export const found = (url: string, rest: Partial<FoundItem> = {}): FoundItem => ({
+  kind: 'image',
+  url,
+  data: {},
+  ...rest,
+});
+
+export const done = (items: FoundItem[] = [], next: NextStep[] = []): Answer => ({
+  outcome: 'done',
+  items,
+  next,
+});
+
+/** discovered = stored + shared + skipped + failed + pending */
+export const addsUp = ({ counts }: JobDocument): boolean =>
+  counts.discovered === counts.stored + counts.shared + counts.skipped + counts.failed + counts.pending;
+
+export { RESULTS_QUEUE };
