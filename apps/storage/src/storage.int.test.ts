@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { hostKey } from '@magpie/domain';
 import { addsUp, done, found, image, page, pause, World } from './testing/world.ts';
 
 const HOST = 'http://site.test';
@@ -281,8 +282,8 @@ test('a host that asks for a pause is left alone, and the job says that it waits
         code: 'http_status',
         message: 'slow down',
         status: 429,
-        host: 'site.test',
-        until: Date.now() + 3500,
+        host: hostKey(HOST),
+        until: Date.now() + 5000,
       };
     return basic(step);
   };
