@@ -2,7 +2,8 @@
  * The workspace's Nx plugin: every package of the workspace gets the same targets, so no package repeats them.
  * `nx run-many -t lint`, `nx affected -t test` and `nx run @magpie/broker:typecheck` work without a project.json.
  */
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import {
   createNodesFromFiles,
   type CreateNodes,
@@ -18,15 +19,31 @@ const ROOMS = '{apps,libs,tools,deploy,bench}';
 export const createNodes: CreateNodes = [
   `${ROOMS}/**/package.json`,
   (files, options, context) =>
-    createNodesFromFiles((file) => projectOf(dirname(file)), files.filter(isPackage), options, context),
+    createNodesFromFiles(
+      (file) => projectOf(dirname(file), context.workspaceRoot),
+      files.filter(isPackage),
+      options,
+      context,
+    ),
 ];
 
 function isPackage(file: string): boolean {
   return !/(^|\/)(node_modules|fixtures|files|dist)\//.test(file);
 }
 
-function projectOf(root: string): CreateNodesResult {
-  return { projects: { [root]: { targets: targetsOf(root) } } };
+function projectOf(root: string, workspaceRoot: string): CreateNodesResult {
+  const main = ['main.ts', 'src/main.ts'].map((file) => `${root}/${file}`);
+  const start = main.find((file) => existsSync(join(workspaceRoot, file)));
+  return {
+    projects: {
+      [root]: {
+        targets: {
+          ...targetsOf(root),
+          ...(start ? { start: { ...command(`node ${start}`), continuous: true } } : {}),
+        },
+      },
+    },
+  };
 }
 
 function targetsOf(root: string): Record<string, TargetConfiguration> {
