@@ -112,6 +112,14 @@ describe('a managed process', () => {
     await again.stop();
   });
 
+  it('is started once, however many try at the same moment', async () => {
+    const one = spec('exec sleep 600');
+    const starts = [new ManagedProcess(one), new ManagedProcess(one)];
+    const ended = await Promise.allSettled(starts.map((start) => start.start()));
+    expect(ended.filter((end) => end.status === 'fulfilled')).toHaveLength(1);
+    await Promise.all(starts.map((start) => start.stop()));
+  });
+
   it('takes a reused pid for somebody else', async () => {
     const one = spec('exec sleep 600');
     const other = spawn('/bin/sleep', ['600'], { stdio: 'ignore', detached: true });

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { lastLines } from './command.ts';
-import { signalGroup, stopStale, writePidFile } from './pid-file.ts';
+import { claimPidFile, signalGroup, writePidFile } from './pid-file.ts';
 
 export interface ProcessSpec {
   /** Short name for messages, for example `mongod`. */
@@ -53,9 +53,8 @@ export class ManagedProcess {
   async start(): Promise<void> {
     if (this.#running) return;
     const { spec } = this;
-    await stopStale(spec.pidFile, spec.name, spec.graceMs);
-    mkdirSync(dirname(spec.logFile), { recursive: true });
-    const log = openSync(spec.logFile, 'a');
+    await claimPidFile(spec.pidFile, spec.name, spec.graceMs);
+    const log = openLog(spec.logFile);
     const child = spawn(spec.command, spec.args, {
       stdio: ['ignore', log, log],
       detached: true,
@@ -66,6 +65,9 @@ export class ManagedProcess {
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (error) => reject(new Error(`${spec.name} does not start: ${error.message}`)));
+    }).catch(async (error: unknown) => {
+      await rm(spec.pidFile, { force: true });
+      throw error;
     });
     this.#child = child;
     this.#running = true;
@@ -131,6 +133,15 @@ export class ManagedProcess {
   async logTail(): Promise<string> {
     return lastLines(await readFile(this.spec.logFile, 'utf8').catch(() => ''), 12);
   }
+}
+
+const LOG_LIMIT = 20_000_000;
+
+/** Opens a log for appending; one that has grown large becomes `<name>.old` first. */
+function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT) renameSync(file, `${file}.old`);
+  return openSync(file, 'a');
 }
 
 const WARDEN_SCRIPT = `

@@ -73,7 +73,7 @@ export function mongodArguments(port: number, dbpath: string, tuning: MongodTuni
     ...['--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket'],
     ...['--dbpath', dbpath, '--replSet', REPLICA_SET, '--oplogSize', '256'],
     ...['--wiredTigerCacheSizeGB', String(tuning.cacheGb ?? 0.5)],
-    ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
+    ...['--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet'],
   ];
 }
 

@@ -23,14 +23,27 @@ export async function processBegan(pid: number): Promise<string> {
 }
 
 export async function writePidFile(file: string, pid: number): Promise<void> {
-  const record: PidRecord = {
-    pid,
-    began: await processBegan(pid),
-    owner: process.pid,
-    ownerBegan: await processBegan(process.pid),
-  };
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, JSON.stringify(record));
+  await writeFile(file, JSON.stringify(await pidRecord(pid)));
+}
+
+/**
+ * Takes the pid file for a process about to be started by us, after tidying up what a crash left. Of two starts at
+ * the same moment one throws.
+ */
+export async function claimPidFile(file: string, name: string, graceMs?: number): Promise<void> {
+  await stopStale(file, name, graceMs);
+  await mkdir(dirname(file), { recursive: true });
+  const claim = JSON.stringify(await pidRecord(process.pid));
+  await writeFile(file, claim, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+    throw new Error(`${name} is being started on this data directory by somebody else (see ${file})`);
+  });
+}
+
+async function pidRecord(pid: number): Promise<PidRecord> {
+  const [began, ownerBegan] = [await processBegan(pid), await processBegan(process.pid)];
+  return { pid, began, owner: process.pid, ownerBegan };
 }
 
 /**
