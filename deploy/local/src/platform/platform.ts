@@ -1,0 +1,140 @@
+/** The platform's own processes on this machine: gateway, storage, collectors, and nginx in front of them. */
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ManagedProcess } from '../managed-process.ts';
+import { startNginx, type Nginx } from '../nginx.ts';
+import { freePort, pickPort } from '../ports.ts';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
+const COLLECTORS = join(ROOT, 'apps', 'collectors');
+
+export interface PlatformOptions {
+  /** Data directory (`MAGPIE_DATA`). */
+  data: string;
+  amqpUrl: string;
+  mongodbUrl: string;
+  /** nginx's port, if it is free. */
+  port?: number;
+  /** How many of `storage` and of each collector; 1 where not named, 0 starts none. */
+  replicas?: Readonly<Record<string, number>>;
+  /** Further variables, for every process. */
+  env?: NodeJS.ProcessEnv;
+  /** Base URL of the static addresses; nginx's own address unless given. */
+  publicUrl?: string;
+  say: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+export interface Platform {
+  /** nginx: what a user reaches. */
+  url: string;
+  gatewayUrl: string;
+  nginx: Nginx;
+  /** By name: `gateway`, `storage-1`, `collector-web-images-2` … */
+  processes: ReadonlyMap<string, ManagedProcess>;
+  /** Starts another replica of `storage` or of a collector. */
+  add(name: string): Promise<ManagedProcess>;
+  /** Ends everything in order; may be called twice. */
+  stop(): Promise<void>;
+}
+
+/** The collectors in this repository, by their source's id. */
+export const collectorIds = (): string[] =>
+  readdirSync(COLLECTORS)
+    .filter((id) => existsSync(join(COLLECTORS, id, 'main.ts')))
+    .sort();
+
+/** Starts all of it; resolves when the gateway is ready and every source has announced itself. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { say, replicas = {}, signal } = options;
+  const data = resolve(options.data);
+  await mkdir(join(data, 'files', 'images'), { recursive: true });
+  const { port, takenBy } = await pickPort(options.port ?? 8080);
+  if (takenBy !== undefined) say(`Port ${options.port ?? 8080} is taken by ${takenBy}; using ${port}.`);
+  const gatewayPort = await freePort();
+  const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
+  const url = `http://127.0.0.1:${port}`;
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...options.env,
+    AMQP_URL: options.amqpUrl,
+    MONGODB_URL: options.mongodbUrl,
+    MAGPIE_DATA: data,
+    MAGPIE_GATEWAY_PORT: String(gatewayPort),
+    MAGPIE_PUBLIC_URL: options.publicUrl ?? url,
+  };
+  const processes = new Map<string, ManagedProcess>();
+  let nginx: Nginx | undefined;
+
+  async function start(name: string, main: string): Promise<ManagedProcess> {
+    const managed = new ManagedProcess({
+      name,
+      command: process.execPath,
+      args: [main],
+      cwd: ROOT,
+      env,
+      logFile: join(data, 'logs', `${name}.log`),
+      pidFile: join(data, 'run', `${name}.json`),
+      graceMs: 12_000,
+    });
+    processes.set(name, managed);
+    await managed.start();
+    return managed;
+  }
+  const counts = new Map<string, number>();
+  function add(app: string): Promise<ManagedProcess> {
+    const number = (counts.get(app) ?? 0) + 1;
+    counts.set(app, number);
+    return app === 'storage'
+      ? start(`storage-${number}`, 'apps/storage/src/main.ts')
+      : start(`collector-${app}-${number}`, `apps/collectors/${app}/main.ts`);
+  }
+  async function stop(): Promise<void> {
+    const all = [...processes];
+    const of = (prefix: string) =>
+      all.filter(([name]) => name.startsWith(prefix)).map(([, managed]) => managed.stop());
+    await nginx?.stop();
+    await Promise.all([...of('gateway'), ...of('collector-')]);
+    await Promise.all(of('storage-'));
+  }
+
+  try {
+    const apps = ['storage', ...collectorIds()];
+    await start('gateway', 'apps/gateway/src/main.ts');
+    for (const app of apps) for (let i = 0; i < (replicas[app] ?? 1); i++) await add(app);
+    nginx = await startNginx({
+      data,
+      filesRoot: join(data, 'files'),
+      listenPort: port,
+      gatewayUrl,
+      say,
+      ...(signal ? { signal } : {}),
+    });
+    const wanted = collectorIds().filter((id) => (replicas[id] ?? 1) > 0);
+    const gateway = processes.get('gateway') as ManagedProcess;
+    await gateway.waitUntil(() => ready(url, wanted, env['MAGPIE_ADMIN_KEY']), 90_000, signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, gatewayUrl, nginx, processes, add, stop };
+}
+
+async function ready(url: string, sources: readonly string[], key: string | undefined): Promise<void> {
+  const get = async (path: string): Promise<unknown> => {
+    const answer = await fetch(url + path, {
+      signal: AbortSignal.timeout(3000),
+      headers: key ? { 'x-api-key': key } : {},
+    });
+    if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
+    return answer.json();
+  };
+  await get('/readyz');
+  const { items } = (await get('/api/v1/sources?limit=500')) as {
+    items: { id: string; lastSeenAt: string }[];
+  };
+  const missing = sources.filter((id) => !items.some((source) => source.id === id));
+  if (missing.length > 0) throw new Error(`not announced yet: ${missing.join(', ')}`);
+}

@@ -1,0 +1,97 @@
+import { resolve } from 'node:path';
+import { startDemoSite } from '../demo/site.ts';
+import { startPlatform } from '../platform/platform.ts';
+import { startServers } from '../servers.ts';
+import { runFirstJobs } from './first-jobs.ts';
+import { claimData } from './one-start.ts';
+import { HELP, parseStart, type StartOptions } from './options.ts';
+import { Screen } from './screen.ts';
+
+const screen = new Screen();
+const abort = new AbortController();
+const opened: { name: string; close: () => Promise<unknown> }[] = [];
+const began = Date.now();
+
+function options(): StartOptions {
+  try {
+    return parseStart(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+async function start({ demo, urls, replicas, data: given, port }: StartOptions): Promise<void> {
+  const data = resolve(given);
+  opened.push({ name: 'data', close: await claimData(data) });
+  const say = (line: string): void => screen.line(screen.style(2, `  ${line}`));
+  screen.line(screen.style(1, 'Magpie'));
+  const servers = await startServers({ data, need: ['mongodb', 'rabbitmq'], say, signal: abort.signal });
+  opened.push({ name: 'servers', close: servers.stop });
+  for (const source of servers.sources) screen.line(`  ${source}`);
+  const site = demo && urls.length === 0 ? await startDemoSite() : undefined;
+  if (site) opened.push({ name: 'site', close: site.close });
+  const allow = [process.env['MAGPIE_ALLOW_ADDRESSES'], site && `${site.address}/32`]
+    .filter(Boolean)
+    .join(',');
+  const publicUrl = process.env['MAGPIE_PUBLIC_URL'];
+  const platform = await startPlatform({
+    data,
+    amqpUrl: servers.amqpUrl,
+    mongodbUrl: servers.mongodbUrl,
+    port,
+    replicas,
+    env: { MAGPIE_ALLOW_ADDRESSES: allow },
+    ...(publicUrl ? { publicUrl } : {}),
+    say,
+    signal: abort.signal,
+  });
+  opened.push({ name: 'platform', close: platform.stop });
+  screen.line(`  ${platform.nginx.source}`);
+  screen.line(`  ${[...platform.processes.keys()].join(', ')}: logs in ${data}/logs`);
+  const pages = site ? [site.url] : urls;
+  let image: string | undefined;
+  if (pages.length > 0) {
+    screen.line(`Collecting ${site ? `the bundled site (${site.url})` : pages.join(', ')}:`);
+    image = await runFirstJobs(platform.url, { urls: pages, depth: site ? 2 : 0 }, screen, abort.signal);
+  }
+  screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
+  screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
+  screen.line(`  Docs   ${screen.style(36, `${platform.url}/docs`)}`);
+  if (image) screen.line(`  Image  ${screen.style(36, image)}`);
+  for (const [name, managed] of platform.processes)
+    void managed.ended.then(() => {
+      if (!abort.signal.aborted)
+        screen.line(screen.style(31, `${name} has ended; see ${data}/logs/${name}.log`));
+    });
+}
+
+async function closeAll(): Promise<void> {
+  for (let one = opened.pop(); one; one = opened.pop())
+    await one.close().catch((error: unknown) => screen.line(`${one?.name}: ${String(error)}`));
+}
+
+const given = options();
+if (given.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+let ending: Promise<void> | undefined;
+const end = (code: number): Promise<void> =>
+  (ending ??= (async () => {
+    abort.abort();
+    await started;
+    screen.line('Ending …');
+    await closeAll();
+    process.exit(code);
+  })());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+const alive = setInterval(() => undefined, 60_000);
+const started = start(given).catch((error: unknown) => {
+  if (abort.signal.aborted) return;
+  screen.line(screen.style(31, (error as Error).message));
+  process.exitCode = 1;
+  setImmediate(() => void end(1));
+});
+await started;
+void alive;
