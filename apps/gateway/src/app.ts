@@ -6,7 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Broker } from '@magpie/broker';
 import { createMetrics, type Logger, type Metrics } from '@magpie/service-kit';
 import type { Store } from '@magpie/store';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { checkConfig, type GatewayConfig } from './config.ts';
 import { rawProblem, sendProblem } from './plugins/errors.ts';
 import { publicUrl } from './public-url.ts';
@@ -48,8 +48,7 @@ export async function buildApp({
   checkConfig(config);
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
-    requestIdLogLabel: 'correlationId',
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
     requestIdHeader: false,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];

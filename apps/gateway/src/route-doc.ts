@@ -1,7 +1,6 @@
 /** A route's schema for fastify and for the OpenAPI document, said once: what it takes, gives and can answer. */
 import { ERRORS, Problem, type HttpErrorCode } from '@magpie/contracts';
 import type { TSchema } from 'typebox';
-import { HttpProblem, problemDocument } from './problems.ts';
 
 export const TAGS = {
   jobs: 'Jobs: what is to be collected',
@@ -91,8 +90,6 @@ const success = ({ description, schema, example, type = 'application/json', head
     : { type: 'null' }),
 });
 
-const EXAMPLE_BASE = 'http://127.0.0.1:8080';
-
 /** One response a status, with an example a code. */
 function problems(codes: HttpErrorCode[]): Record<string, unknown> {
   const byStatus = new Map<number, HttpErrorCode[]>();
@@ -109,10 +106,7 @@ function problems(codes: HttpErrorCode[]): Record<string, unknown> {
           'application/problem+json': {
             schema: Problem,
             examples: Object.fromEntries(
-              those.map((code) => [
-                code,
-                { summary: ERRORS[code].title, value: problemDocument(EXAMPLE_BASE, new HttpProblem(code)) },
-              ]),
+              those.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
             ),
           },
         },

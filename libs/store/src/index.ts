@@ -7,3 +7,4 @@ export * from './run-query.ts';
 export * from './lists.ts';
 export * from './jobs.ts';
 export * from './remove-job.ts';
+export * from './dead-letters.ts';
