@@ -1,6 +1,8 @@
 /** What must never reach a log, a fault or an error report, wherever in a value it sits. */
+import { redactText as redactUrls } from '@magpie/domain';
 
-export const REDACTED = '[redacted]';
+/** The same mark as in the URLs that the domain redacts. */
+export const REDACTED = '…';
 
 /** Last words of names whose value is a secret: `x-api-key`, `accessToken`, `MAGPIE_SECRET`, `Set-Cookie`. */
 const SECRET_WORDS = new Set([
@@ -43,14 +45,14 @@ export function isSecretName(name: string): boolean {
   return SECRET_WORDS.has(words.at(-1) ?? '') && !HARMLESS.has(words.join(' '));
 }
 
-const USERINFO = /\b([a-z][a-z\d+.-]{1,30}(?::\/\/|%3a%2f%2f))(?:(?!%2f|%40)[^\s/?#"'<>\\]){1,1000}(@|%40)/gi;
+const ENCODED_USERINFO = /(%3a%2f%2f)(?:(?!%2f|%40)[^\s/?#"'<>\\]){1,1000}(%40)/gi;
 const COOKIE = /\b((?:set-)?cookie["']?\s{0,3}[:=]\s{0,3}["']?)[^\r\n"']{1,4000}/gi;
 const SCHEMES = 'basic|bearer|digest|negotiate';
 const SCHEME_TOKEN = new RegExp(`\\b(${SCHEMES})(\\s+)[\\w.~+/=-]{6,}`, 'gi');
 const NAME = /([a-z](?:(?!%3d|%3a)[\w.[\]%-]){0,60})(?:\\{0,3}["'])?\s{0,2}(?:[=:]|%3d|%3a)\s{0,2}/gi;
 const VALUE =
   /\\{1,3}"[^"]{1,4000}"|"[^"]{1,4000}"|'[^']{1,4000}'|(?:(?!%26|%23)[^\s&#;,"'<>\\)}\]]){1,4000}/iy;
-const NO_SECRET = new RegExp(`^(?:${SCHEMES}|\\[redacted.*|//.*)$`, 'i');
+const NO_SECRET = new RegExp(`^(?:${SCHEMES}|….*|//.*)$`, 'i');
 
 /**
  * The text without credentials of URLs (`amqp://user:pass@host`), secret parameters (`?access_token=…`,
@@ -59,8 +61,8 @@ const NO_SECRET = new RegExp(`^(?:${SCHEMES}|\\[redacted.*|//.*)$`, 'i');
  */
 export function redactText(text: string): string {
   return redactAssignments(
-    text
-      .replace(USERINFO, `$1${REDACTED}$2`)
+    redactUrls(text)
+      .replace(ENCODED_USERINFO, `$1${REDACTED}$2`)
       .replace(COOKIE, `$1${REDACTED}`)
       .replace(SCHEME_TOKEN, `$1$2${REDACTED}`),
   );

@@ -23,7 +23,7 @@ describe('redactText', () => {
     const hidden = redactText(text);
     expect(hidden).not.toContain(CANARY);
     expect(hidden).not.toContain(Buffer.from(CANARY).toString('base64'));
-    expect(hidden).toContain('[redacted]');
+    expect(hidden).toContain('…');
   });
 
   it.each([
@@ -71,7 +71,7 @@ describe('redactValue', () => {
       [`https://u:${CANARY}@h/`]: 1,
     });
     expect(JSON.stringify(hidden)).not.toContain(CANARY);
-    expect(hidden).toMatchObject({ credentials: '[redacted]', password: '[redacted]' });
+    expect(hidden).toMatchObject({ credentials: '…', password: '…' });
   });
 
   it('keeps what only looks like a secret', () => {
