@@ -1,10 +1,11 @@
 import type { StepWork } from '@magpie/contracts';
 import { hostKey, parseCidrs } from '@magpie/domain';
 import type { Logger } from '@magpie/service-kit';
-import { createHttpClient } from '../http/index.ts';
+import { createFileStore } from '../files/store.ts';
+import { createHttpClient, type HttpRequestOptions } from '../http/index.ts';
 import type { ReplicaMetrics } from '../run/replica-metrics.ts';
 import { Recent } from '../run/recent.ts';
-import type { StepContext, StepHttp } from './context.ts';
+import type { StepContext, StepFiles, StepHttp } from './context.ts';
 
 export interface ContextsOptions {
   readonly filesRoot: string;
@@ -35,6 +36,7 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
     allow: parseCidrs(allow.join(',')),
     ...(maxBytes === undefined ? {} : { limits: { maxBytes, maxWireBytes: maxBytes } }),
   });
+  const store = createFileStore({ root: options.filesRoot, log: options.log });
   const delays = new Recent<number>(10_000);
   const learn = (url: string): void => {
     const host = hostKey(url);
@@ -43,9 +45,15 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
     delays.set(host, delayMs);
     onHostDelay(host, delayMs);
   };
+  /** A step may ask for less than the operator allows, not for more. */
+  const within = (limits: HttpRequestOptions['limits']): Pick<HttpRequestOptions, 'limits'> => {
+    if (limits === undefined || maxBytes === undefined) return {};
+    const { maxBytes: bytes = maxBytes, maxWireBytes: wire = maxBytes } = limits;
+    return { limits: { ...limits, maxBytes: Math.min(bytes, maxBytes), maxWireBytes: Math.min(wire, maxBytes) } };
+  };
   const bound = (signal: AbortSignal): StepHttp => ({
     async request(url, request = {}) {
-      const response = await client.request(url, { ...request, signal });
+      const response = await client.request(url, { ...request, ...within(request.limits), signal });
       if (request.robots !== false) learn(response.url);
       return response;
     },
@@ -58,10 +66,17 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
       return rules;
     },
   });
+  const keeping = (signal: AbortSignal): StepFiles => ({
+    async write(kind, body, { maxBytes }) {
+      const file = await store.write(kind, body, { maxBytes, signal });
+      options.metrics.files.inc(file.fresh ? file.bytes : 0);
+      return file;
+    },
+  });
   return {
     create: ({ attempt }, { signal, deadline, log }) => ({
       http: bound(signal),
-      files: undefined as never,
+      files: keeping(signal),
       signal,
       log,
       attempt,

@@ -5,7 +5,6 @@ export interface ReplicaMetrics {
   ended(kind: string, outcome: string, ms: number): void;
   load(running: number, waiting: number): void;
   readonly late: { inc(): void };
-  readonly bytes: { inc(by: number): void };
   readonly files: { inc(by: number): void };
 }
 
@@ -26,7 +25,6 @@ export function createReplicaMetrics(metrics: Metrics): ReplicaMetrics {
       waiting.set(later);
     },
     late: metrics.counter('magpie_steps_late_total', 'Steps that came after they were to be begun'),
-    bytes: metrics.counter('magpie_fetched_bytes_total', 'Bytes of bodies that were fetched'),
-    files: metrics.counter('magpie_kept_bytes_total', 'Bytes of files that were kept'),
+    files: metrics.counter('magpie_kept_bytes_total', 'Bytes of files that were kept and are new'),
   };
 }

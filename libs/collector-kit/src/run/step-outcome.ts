@@ -158,8 +158,9 @@ function shownText(text: string): string {
 const shownUrl = (url: string): string => redactText(url).slice(0, 8192);
 
 function isDiskFull(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if (DISK_FULL_CODES.has((cause as NodeJS.ErrnoException).code ?? '')) return true;
+  for (let cause = error as NodeJS.ErrnoException | undefined, depth = 0; cause && depth < 5; depth += 1) {
+    if (DISK_FULL_CODES.has(String(cause.code))) return true;
+    cause = cause.cause as NodeJS.ErrnoException | undefined;
   }
   return false;
 }

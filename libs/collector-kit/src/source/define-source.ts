@@ -1,7 +1,7 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { SourceDescription } from '@magpie/contracts';
-import type { Handler, Step, StepContext, StepResult } from './step.ts';
+import type { Handler, StartInput, Step, StepContext, StepResult } from './step.ts';
 
 /** What a job of a source may ask, and what the source does with it. The whole of a source is this one declaration. */
 export interface SourceDeclaration<P extends TObject, E extends Record<string, TSchema>> {
@@ -27,7 +27,7 @@ export interface SourceDeclaration<P extends TObject, E extends Record<string, T
 }
 
 export interface StepMap<P> {
-  start: Handler<{ params: P }>;
+  start: Handler<StartInput<P>>;
   [kind: string]: Handler<Record<string, unknown>>;
 }
 
@@ -90,7 +90,7 @@ export function defineSource<P extends TObject, E extends Record<string, TSchema
       handler.input ? [[kind, Compile(handler.input as TSchema)]] : [],
     ),
   );
-  inputs.set('start', Compile(Type.Object({ params })));
+  inputs.set('start', Compile(Type.Object({ params, from: Type.Optional(Type.Integer({ minimum: 0 })) })));
 
   return Object.freeze<Source>({
     id,

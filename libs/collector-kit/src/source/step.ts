@@ -4,6 +4,13 @@ import type { StepContext } from '../context/context.ts';
 
 export type { StepContext };
 
+/** Input of the step that every job begins with. */
+export type StartInput<P> = {
+  params: P;
+  /** Where an earlier `start` left off, when it had more to say than one step may. */
+  from?: number;
+};
+
 /** One step as a source sees it. */
 export interface Step<I = Record<string, unknown>> {
   readonly id: string;

@@ -1,0 +1,4 @@
+/** For the tests of sources. */
+export { createPlayer, playJob, terminating, type PlayedJob, type PlayedStep, type PlayOptions, type Player } from './play-job.ts';
+export { serveSite, type Route, type Site } from './site.ts';
+export { png } from './png.ts';
