@@ -1,6 +1,6 @@
 import { pino, stdSerializers, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { redactText, redactValue } from './redact.ts';
+import { mayHoldSecret, redactText, redactValue } from './redact.ts';
 
 /** The platform's logger. Bind what a line is about: `log.child({ jobId, stepId, correlationId })`. */
 export type Logger = PinoLogger;
@@ -50,6 +50,7 @@ export function createLogger({ name, level = 'info', pretty, stream }: LoggerOpt
 }
 
 function scrubLine(line: string): string {
+  if (!mayHoldSecret(line)) return line;
   try {
     return `${JSON.stringify(redactValue(JSON.parse(line)))}\n`;
   } catch {

@@ -33,8 +33,12 @@ const SECRET_WORDS = new Set([
 /** Names that end in such a word and hold no secret. */
 const HARMLESS = new Set(['routing key', 'step key', 'public key', 'page token', 'next page token']);
 
+const judged = new Map<string, boolean>();
+
 /** Whether the value under this name is a secret by its name: the last of its words decides, numbers aside. */
 export function isSecretName(name: string): boolean {
+  const known = judged.get(name);
+  if (known !== undefined) return known;
   const words = name
     .replace(/%(?:5f|2d|2e|5b|5d)/gi, '_')
     .replace(/([a-z\d])([A-Z])/g, '$1 $2')
@@ -42,7 +46,22 @@ export function isSecretName(name: string): boolean {
     .split(/[^a-z\d]+/)
     .map((word) => word.replace(/\d+$/, ''))
     .filter((word) => word !== '');
-  return SECRET_WORDS.has(words.at(-1) ?? '') && !HARMLESS.has(words.join(' '));
+  const secret = SECRET_WORDS.has(words.at(-1) ?? '') && !HARMLESS.has(words.join(' '));
+  // Names are few, but for those that strangers make up.
+  if (judged.size < 1000 && name.length < 100) judged.set(name, secret);
+  return secret;
+}
+
+/**
+ * What every text with a secret in it has: a sign of user information, a percent escape, or a piece of a secret's
+ * name (ours and the domain's for URLs). Most lines have none of it, and looking for it is cheap.
+ */
+const SUSPECT =
+  /@|%|key|token|secret|passw?|pwd|auth|cookie|credential|sig|jwt|basic|bearer|digest|negotiate|session|sid=|hmac|policy|pin=|accessid|x-/i;
+
+/** Whether a text may hold a secret; false is certain. */
+export function mayHoldSecret(text: string): boolean {
+  return SUSPECT.test(text);
 }
 
 const ENCODED_USERINFO = /(%3a%2f%2f)(?:(?!%2f|%40)[^\s/?#"'<>\\]){1,1000}(%40)/gi;
@@ -60,6 +79,7 @@ const NO_SECRET = new RegExp(`^(?:${SCHEMES}|….*|//.*)$`, 'i');
  * Linear in the text's length; applying it again changes nothing.
  */
 export function redactText(text: string): string {
+  if (!mayHoldSecret(text)) return text;
   return redactAssignments(
     redactUrls(text)
       .replace(ENCODED_USERINFO, `$1${REDACTED}$2`)

@@ -38,6 +38,22 @@ describe('redactText', () => {
     expect(redactText(text)).toBe(text);
   });
 
+  it('takes no secret name for harmless at first sight', () => {
+    const names = [
+      'X-Amz-Signature',
+      'hmac',
+      'sid',
+      'pin',
+      'Policy',
+      'session_id',
+      'GoogleAccessId',
+      'oauth_nonce',
+    ];
+    for (const name of [...names, 'pass', 'pwd', 'jwt', 'sig', '%6Bey', 'appsecret_proof', 'passphrase']) {
+      expect(redactText(`https://h.example/?${name}=${CANARY}`)).not.toContain(CANARY);
+    }
+  });
+
   it('gives the same text when applied again', () => {
     fc.assert(
       fc.property(
