@@ -1,6 +1,7 @@
 /**
  * Lints pieces of code as if they stood in the named files, with the repository's own configuration.
- * Reads a JSON array of `{ file, code }` from standard input, writes for each the ids of the rules that it breaks.
+ * Reads a JSON array of `{ file, code }` from standard input, writes for each the ids of the rules that it breaks
+ * (of our own rules, with the message's id).
  */
 import { text } from 'node:stream/consumers';
 import { ESLint } from 'eslint';
@@ -25,6 +26,10 @@ const eslint = new ESLint({
 const broken: (string | null)[][] = [];
 for (const { file, code } of cases) {
   const [result] = await eslint.lintText(code, { filePath: file });
-  broken.push((result?.messages ?? []).map(({ ruleId, message }) => ruleId ?? message));
+  broken.push(
+    (result?.messages ?? []).map(({ ruleId, messageId, message }) =>
+      ruleId?.startsWith('magpie/') ? `${ruleId} ${messageId}` : (ruleId ?? message),
+    ),
+  );
 }
 process.stdout.write(JSON.stringify(broken));
