@@ -2,3 +2,4 @@
 export { createPlayer, playJob, terminating, type PlayedJob, type PlayedStep, type PlayOptions, type Player } from './play-job.ts';
 export { serveSite, type Route, type Site } from './site.ts';
 export { png } from './png.ts';
+export { testSource, type SourceCase, type SourceTests } from './test-source.ts';

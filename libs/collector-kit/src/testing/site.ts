@@ -43,7 +43,7 @@ export async function serveSite(routes: Readonly<Record<string, Route>> = {}): P
     requests.push(path);
     pending += 1;
     response.once('close', () => (pending -= 1));
-    answer(table.get(path) ?? table.get(path.split('?')[0] ?? path), request, response, origin);
+    answerWith(table.get(path) ?? table.get(path.split('?')[0] ?? path), request, response, origin);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -68,19 +68,20 @@ export async function serveSite(routes: Readonly<Record<string, Route>> = {}): P
   };
 }
 
-function answer(
+/** Answers a request as a route says. */
+export function answerWith(
   route: Route | undefined,
   request: IncomingMessage,
   response: ServerResponse,
-  origin: string,
+  origin = '',
 ): void {
   if (typeof route === 'function') return route(request, response);
   if (route === undefined) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     return;
   }
-  const isPlain = typeof route === 'string' || route instanceof Uint8Array;
-  const { status = 200, headers = {}, body = '', hang, cutOff } = isPlain ? { body: route } : route;
+  const { status = 200, headers = {}, body = '', hang, cutOff } =
+    typeof route === 'string' || ArrayBuffer.isView(route) ? { body: route } : route;
   if (hang === 'headers') return;
   const bytes = typeof body === 'string' ? Buffer.from(body.replaceAll('ORIGIN', origin)) : Buffer.from(body);
   const type = typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/octet-stream';
