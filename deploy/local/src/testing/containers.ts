@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { GenericContainer, Wait, type StartedTestContainer } from 'testcontainers';
+import { runCommand } from '../command.ts';
 import { dockerEngine, haveImage, IMAGES } from '../docker.ts';
 import { becomePrimary, REPLICA_SET } from '../mongodb.ts';
+import { processBegan } from '../pid-file.ts';
 import { freePort } from '../ports.ts';
 import { amqpAnswers } from '../rabbitmq.ts';
 
@@ -33,7 +36,9 @@ export async function startTestContainers(
   if (!process.env['TESTCONTAINERS_RYUK_DISABLED'] && !(await haveImage(RYUK, say))) {
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
   }
-  const started = await Promise.allSettled([startMongo(), startRabbitmq(folder)]);
+  await removeLeftContainers();
+  const labels = { ...OURS, [PID]: String(process.pid), [BEGAN]: await processBegan(process.pid) };
+  const started = await Promise.allSettled([startMongo(labels), startRabbitmq(labels, folder)]);
   const stop = async (): Promise<void> => {
     await Promise.all(
       started.map((one) => (one.status === 'fulfilled' ? one.value.container.stop() : undefined)),
@@ -57,8 +62,25 @@ export async function startTestContainers(
 }
 
 const RYUK = 'testcontainers/ryuk:0.14.0';
+const PID = 'magpie.test.pid';
+const BEGAN = 'magpie.test.began';
+const OURS = { 'magpie.test.host': hostname() };
 
-async function startMongo(): Promise<{ container: StartedTestContainer; url: string }> {
+type Labels = Record<string, string>;
+
+/** Removes the containers of test runs on this host that were killed: without Ryuk nobody else would. */
+async function removeLeftContainers(): Promise<void> {
+  const format = `{{.ID}} {{.Label "${PID}"}} {{.Label "${BEGAN}"}}`;
+  const filter = `label=${Object.entries(OURS)[0]?.join('=')}`;
+  const listed = await runCommand('docker', ['ps', '-a', '--filter', filter, '--format', format]);
+  for (const line of listed.stdout.trim().split('\n')) {
+    const [id, pid, ...began] = line.split(' ');
+    if (!id || (await processBegan(Number(pid))) === began.join(' ')) continue;
+    await runCommand('docker', ['rm', '-f', '-v', id]);
+  }
+}
+
+async function startMongo(labels: Labels): Promise<{ container: StartedTestContainer; url: string }> {
   // The same port inside and outside: the replica set tells its address to clients.
   const port = await freePort();
   const container = await new GenericContainer(IMAGES.mongodb)
@@ -68,6 +90,7 @@ async function startMongo(): Promise<{ container: StartedTestContainer; url: str
       ...['--wiredTigerCacheSizeGB', '0.25'],
     ])
     .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/i))
+    .withLabels(labels)
     .withStartupTimeout(120_000)
     .start();
   await until(() => becomePrimary(port));
@@ -75,6 +98,7 @@ async function startMongo(): Promise<{ container: StartedTestContainer; url: str
 }
 
 async function startRabbitmq(
+  labels: Labels,
   folder: string,
 ): Promise<{ container: StartedTestContainer; url: string; script: string }> {
   const port = await freePort();
@@ -83,6 +107,7 @@ async function startRabbitmq(
     .withExposedPorts({ container: 5672, host: port })
     .withEnvironment({ RABBITMQ_DEFAULT_USER: 'magpie', RABBITMQ_DEFAULT_PASS: password })
     .withWaitStrategy(Wait.forLogMessage(/Server startup complete/i))
+    .withLabels(labels)
     .withStartupTimeout(120_000)
     .start();
   await until(() => amqpAnswers('127.0.0.1', port));
