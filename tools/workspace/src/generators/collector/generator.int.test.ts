@@ -73,7 +73,7 @@ it('makes a collector that passes lint, types, format and its tests, the conform
   });
   const tests = await run('jest', folder);
   expect(tests).toEqual(ok());
-  expect(tests.output).toContain('source.int.test.ts');
+  expect(tests.output).toContain('conformance.int.test.ts');
 
   expect(await run('nx', 'show', 'project', '@magpie/new-source', '--json')).toMatchObject({
     output: expect.stringMatching(/"type:collector".*|"targets".*"lint".*/s),
