@@ -125,7 +125,7 @@ export function faultOfResult(source: Source, result: unknown): string | undefin
     if (!next.Check(one)) return `next step: ${faultOf(next, one)}`;
     if (!source.kinds.includes(one.kind)) return `next step: there is no step of the kind "${one.kind}"`;
   }
-  const bytes = JSON.stringify({ items, steps }).length;
+  const bytes = Buffer.byteLength(JSON.stringify({ items, steps }));
   return bytes > LIMITS.bytes ? `${bytes} bytes of results, at most ${LIMITS.bytes} are taken` : undefined;
 }
 

@@ -4,8 +4,8 @@ import type { NextStep } from '@magpie/contracts';
 export const LIMITS = {
   items: 5_000,
   next: 10_000,
-  /** Characters of JSON of items and next steps. */
-  bytes: 3 * 1024 * 1024,
+  /** Bytes of JSON of items and next steps. */
+  bytes: 3.5 * 1024 * 1024,
 } as const;
 
 /**
@@ -26,7 +26,7 @@ export function withinLimits(
   let size = 0;
   for (let i = from; i < steps.length; i++) {
     const step = steps[i] as NextStep;
-    size += JSON.stringify(step).length + 1;
+    size += Buffer.byteLength(JSON.stringify(step)) + 1;
     if (next.length > 0 && (next.length >= count || size > bytes)) return { next, rest: i };
     next.push(step);
   }

@@ -29,7 +29,7 @@ export interface Step<I = Record<string, unknown>> {
 export interface StepResult {
   /** At most 5,000. */
   readonly items?: readonly FoundItem[];
-  /** At most 10,000, and 3 MiB as JSON; what has more to say ends with a step that continues. See `withinLimits`. */
+  /** At most 10,000, and 3.5 MiB as JSON together with the items; what has more to say ends with a step that continues. See `withinLimits`. */
   readonly next?: readonly NextStep[];
   /** A conditional GET said: not modified. */
   readonly unchanged?: boolean;

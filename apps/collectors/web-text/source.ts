@@ -1,0 +1,43 @@
+import {
+  canonicalOr,
+  crawlTerms,
+  defineSource,
+  linksToFollow,
+  readSitemaps,
+  sitemapSteps,
+  step,
+  withinLimits,
+} from '@magpie/collector-kit';
+import { Params, TextData, textOptions } from './params.ts';
+import { readText } from './read-text.ts';
+import { ExpandInput, TextInput, textStep } from './steps.ts';
+
+export default defineSource({
+  id: 'web-text',
+  summary: 'The main text of the given pages',
+  params: Params,
+  emits: { text: TextData },
+  batch: { text: 8 },
+  concurrency: { text: 16, sitemap: 2 },
+  steps: {
+    start({ input: { params, from } }) {
+      const options = textOptions(params);
+      const steps = params.urls.map((raw) => {
+        const url = canonicalOr(raw, raw);
+        return textStep(url, crawlTerms(params, url), options);
+      });
+      steps.push(...sitemapSteps(params, options));
+      const { next, rest } = withinLimits(steps, from);
+      if (rest !== undefined)
+        next.push({ kind: 'start', key: `start#${rest}`, input: { params, from: rest } });
+      return { next };
+    },
+    sitemap: readSitemaps(textStep),
+    text: step(TextInput, readText),
+    expand: step(ExpandInput, ({ input: { crawl, options, url, outlinks } }) => {
+      const [finalUrl = url, ...links] = outlinks;
+      const follow = linksToFollow(links, crawl, { url, finalUrl });
+      return { next: follow.urls.map((link) => textStep(link, follow.terms, options)) };
+    }),
+  },
+});
