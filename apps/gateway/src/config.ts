@@ -62,6 +62,11 @@ export const gatewayConfig = defineConfig({
     default: 1000,
     describe: 'Live event streams open at a time',
   },
+  MAGPIE_WATCH_INTERVAL: {
+    schema: Duration({ minimum: 100 }),
+    default: 1000,
+    describe: 'How often a job that is watched live is looked at, also when the broker tells nothing',
+  },
   MAGPIE_MAX_EVENT_LOOP_DELAY: {
     schema: Duration({ minimum: 50 }),
     default: 2000,

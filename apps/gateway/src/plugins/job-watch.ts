@@ -11,6 +11,8 @@ export interface JobWatch {
   watch(jobId: string, listener: JobListener): () => void;
   /** So many listeners. */
   readonly size: number;
+  /** Resolves when the broker's events are heard; not before the first listener. */
+  readonly ready: Promise<void> | undefined;
 }
 
 declare module 'fastify' {
@@ -19,13 +21,12 @@ declare module 'fastify' {
   }
 }
 
-/** Least time between two looks at the database, and longest time without one, ms. */
+/** Least time between two looks at the database, ms. */
 const MIN_GAP_MS = 250;
-const POLL_MS = 1000;
 
 /**
  * Watches the jobs that somebody listens to, for all listeners at once: the broker's events say when to look, and
- * every second it is looked anyway, so that a broker that is down only makes it slower. The database has the truth.
+ * every second it is looked anyway (MAGPIE_WATCH_INTERVAL), so that a broker that is down only makes it slower. The database has the truth.
  */
 export default fp(
   async (app) => {
@@ -65,6 +66,9 @@ export default fp(
       get size() {
         return [...listeners.values()].reduce((sum, set) => sum + set.size, 0);
       },
+      get ready() {
+        return subscription?.ready;
+      },
       watch(jobId, listener) {
         subscription ??= app.broker.subscribe({
           exchange: EXCHANGES.events,
@@ -73,7 +77,7 @@ export default fp(
           handler: ({ body }) => lookSoon(body.jobId),
           onGap: () => [...listeners.keys()].forEach(lookSoon),
         });
-        poll ??= setInterval(() => [...listeners.keys()].forEach(lookSoon), POLL_MS);
+        poll ??= setInterval(() => [...listeners.keys()].forEach(lookSoon), app.config.MAGPIE_WATCH_INTERVAL);
         listeners.set(jobId, (listeners.get(jobId) ?? new Set()).add(listener));
         lookSoon(jobId);
         return () => {
