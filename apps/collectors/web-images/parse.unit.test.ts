@@ -112,6 +112,13 @@ test('a document inside an iframe is read, but not its base, and not without end
   expect(deep).toMatchObject({ images: [], truncated: true });
 });
 
+test('a style in SVG is markup, a script after an unclosed SVG is not', () => {
+  const style = '<svg><style>.a { fill: url(&quot;a.png&quot;) }</style></svg>';
+  expect(urls(style)).toEqual(['https://example.org/dir/a.png']);
+  const html = '<svg><g><p><script>write("<img src=b.jpg>")</script><img src=c.jpg>';
+  expect(urls(html)).toEqual(['https://example.org/dir/c.jpg']);
+});
+
 test('limits cut and say so', () => {
   const many = Array.from({ length: 30 }, (_, index) => `<img src=${index}.jpg><a href=p${index}>`).join('');
   const images = find(many, { limits: { maxImages: 10 } });

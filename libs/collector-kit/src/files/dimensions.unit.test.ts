@@ -128,6 +128,30 @@ test.each([
   expect(imageSize(tiff)).toEqual(expected);
 });
 
+test('of several pictures in a HEIF file, the primary one', () => {
+  const box = (type: string, ...content: (number[] | Buffer)[]): Buffer => {
+    const body = Buffer.concat(content.map((part) => Buffer.from(part)));
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(8 + body.length, 0);
+    head.write(type, 4, 'latin1');
+    return Buffer.concat([head, body]);
+  };
+  const version = [0, 0, 0, 0];
+  const extent = (width: number, height: number): Buffer =>
+    box('ispe', version, [0, 0, 0, width], [0, 0, 0, height]);
+  const properties = box('ipco', extent(200, 100), extent(30, 20), box('irot', [3]));
+  const associations = box('ipma', version, [0, 0, 0, 2], [0, 1, 1, 1], [0, 2, 2, 2, 3 | 0x80]);
+  const file = (pitm: Buffer): Buffer =>
+    Buffer.concat([
+      box('ftyp', Buffer.from('heic\0\0\0\0mif1heic', 'latin1')),
+      box('free', Buffer.alloc(40)),
+      box('meta', version, pitm, box('iprp', properties, associations)),
+    ]);
+  expect(imageSize(file(box('pitm', version, [0, 2])))).toEqual({ width: 20, height: 30 });
+  expect(imageSize(file(box('pitm', version, [0, 1])))).toEqual({ width: 200, height: 100 });
+  expect(imageSize(file(box('free')))).toEqual({ width: 200, height: 100 });
+});
+
 test('a JPEG XL codestream that is turned', () => {
   // Small: 1; height 2 × 8; ratio 7 (2:1); not all default; extra fields; orientation 6.
   const fields: [value: number, bits: number][] = [
