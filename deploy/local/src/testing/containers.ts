@@ -40,9 +40,7 @@ export async function startTestContainers(
   const labels = { ...OURS, [PID]: String(process.pid), [BEGAN]: await processBegan(process.pid) };
   const started = await Promise.allSettled([startMongo(labels), startRabbitmq(labels, folder)]);
   const stop = async (): Promise<void> => {
-    await Promise.all(
-      started.map((one) => (one.status === 'fulfilled' ? one.value.container.stop() : undefined)),
-    );
+    for (const one of started) if (one.status === 'fulfilled') await one.value.container.stop();
   };
   const [mongodb, rabbitmq] = started;
   if (mongodb.status === 'rejected' || rabbitmq.status === 'rejected') {
