@@ -22,7 +22,10 @@ import { imageStep, pageStep, restOfPage, type PageInput } from './steps.ts';
 const EMBEDDED_AT_ONCE = 200;
 
 /** Reads a page: its images become steps, its links too while the crawl may go on. */
-export async function readPage({ url = '', input }: Step<PageInput>, context: StepContext): Promise<StepResult> {
+export async function readPage(
+  { url = '', input }: Step<PageInput>,
+  context: StepContext,
+): Promise<StepResult> {
   const { crawl, options, from = 0 } = input;
   const document = await fetchDocument(url, context, { robots: crawl.robots });
   if (document.kind === 'image') {
@@ -44,7 +47,12 @@ export async function readPage({ url = '', input }: Step<PageInput>, context: St
   if (found.truncated) context.log.warn({ url }, 'page names more than is read; the rest was left out');
 
   const embedded = found.images.filter(({ via }) => via === 'data');
-  const items = await keepEmbedded(embedded.slice(from, from + EMBEDDED_AT_ONCE), document.url, input, context);
+  const items = await keepEmbedded(
+    embedded.slice(from, from + EMBEDDED_AT_ONCE),
+    document.url,
+    input,
+    context,
+  );
   if (embedded.length > from + EMBEDDED_AT_ONCE) {
     return { items, next: [restOfPage(url, input, from + EMBEDDED_AT_ONCE)] };
   }
@@ -95,7 +103,10 @@ async function keepEmbedded(
       });
     } catch (error) {
       if (!(error instanceof Permanent)) throw error;
-      log.info({ page, code: (error as StepError).code, url: image.url.slice(0, 60) }, 'embedded image left out');
+      log.info(
+        { page, code: (error as StepError).code, url: image.url.slice(0, 60) },
+        'embedded image left out',
+      );
     }
   }
   return [...items.values()];

@@ -21,7 +21,10 @@ const play = (params: Record<string, unknown>): Promise<PlayedJob> => playJob(so
 const paths = (job: PlayedJob): string[] => job.items.map(({ url }) => url.replace(site.origin, '')).sort();
 
 test('the images of a page are fetched, each once, with what the page says of them', async () => {
-  site.route('/', '<img src="a.png" alt="An a"><img src="/a.png#again"><img src="b.png"><a href="/next">next</a>');
+  site.route(
+    '/',
+    '<img src="a.png" alt="An a"><img src="/a.png#again"><img src="b.png"><a href="/next">next</a>',
+  );
   site.route('/a.png', png(3, 4));
   site.route('/b.png', png(5, 6));
   const job = await play({ urls: [site.url('/')] });

@@ -29,7 +29,8 @@ export default defineSource({
       });
       steps.push(...sitemapSteps(params, options));
       const { next, rest } = withinLimits(steps, from);
-      if (rest !== undefined) next.push({ kind: 'start', key: `start#${rest}`, input: { params, from: rest } });
+      if (rest !== undefined)
+        next.push({ kind: 'start', key: `start#${rest}`, input: { params, from: rest } });
       return { next };
     },
     page: step(PageInput, readPage),

@@ -1,4 +1,11 @@
-import { canonicalOr, CrawlTerms, Type, type NextStep, type PageStep, type Static } from '@magpie/collector-kit';
+import {
+  canonicalOr,
+  CrawlTerms,
+  Type,
+  type NextStep,
+  type PageStep,
+  type Static,
+} from '@magpie/collector-kit';
 import { ImageOptions } from './params.ts';
 import type { FoundImage } from './parse.ts';
 

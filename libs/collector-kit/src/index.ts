@@ -8,7 +8,15 @@ export type { HttpRequestOptions, HttpResponse, RobotsRules } from './http/index
 export type { StepContext, StepHttp } from './context/context.ts';
 export { defineSource, type Source, type SourceDeclaration } from './source/define-source.ts';
 export { decodeDataUrl } from './files/index.ts';
-export { boundHtml, createScope, decodeHtml, discoverLinks, parseSitemap, ScopeError, type DiscoveredLinks } from './html/index.ts';
+export {
+  boundHtml,
+  createScope,
+  decodeHtml,
+  discoverLinks,
+  parseSitemap,
+  ScopeError,
+  type DiscoveredLinks,
+} from './html/index.ts';
 export { step, type Handler, type StartInput, type Step, type StepResult } from './source/step.ts';
 export { LIMITS, withinLimits } from './source/limits.ts';
 export { collectorConfig } from './run/config.ts';

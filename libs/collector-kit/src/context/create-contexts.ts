@@ -49,7 +49,9 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
   const within = (limits: HttpRequestOptions['limits']): Pick<HttpRequestOptions, 'limits'> => {
     if (limits === undefined || maxBytes === undefined) return {};
     const { maxBytes: bytes = maxBytes, maxWireBytes: wire = maxBytes } = limits;
-    return { limits: { ...limits, maxBytes: Math.min(bytes, maxBytes), maxWireBytes: Math.min(wire, maxBytes) } };
+    return {
+      limits: { ...limits, maxBytes: Math.min(bytes, maxBytes), maxWireBytes: Math.min(wire, maxBytes) },
+    };
   };
   const bound = (signal: AbortSignal): StepHttp => ({
     async request(url, request = {}) {

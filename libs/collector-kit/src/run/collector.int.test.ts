@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { defineSource } from '../source/define-source.ts';
 import { step } from '../source/step.ts';
+import { png } from '../testing/png.ts';
+import { serveSite, type Site } from '../testing/site.ts';
 import { startCollector, type Collector } from './start-collector.ts';
-import { createDispatcher, type TestDispatcher } from './test-dispatcher.ts';
-
-const amqpUrl = process.env['MAGPIE_TEST_AMQP_URL'];
-if (amqpUrl === undefined) throw new Error('MAGPIE_TEST_AMQP_URL is not set');
+import { createDispatcher, eventually, type TestDispatcher } from './test-dispatcher.ts';
+import { createLink } from './test-link.ts';
 
 let ran: string[] = [];
 const gates = new Map<string, () => void>();
@@ -17,59 +17,265 @@ const source = defineSource({
   id: 'int-source',
   summary: 'For tests',
   params: Type.Object({}),
-  emits: { thing: Type.Object({ n: Type.Integer() }) },
+  emits: { thing: Type.Object({ n: Type.Integer() }), image: Type.Object({}) },
   steps: {
     start: () => ({ next: [{ kind: 'thing', key: '1', input: { n: 1 } }] }),
     thing: step(Type.Object({ n: Type.Integer() }), ({ id, input }) => {
       ran.push(id);
       return { items: [{ kind: 'thing', url: `https://a.example/${input.n}`, data: { n: input.n } }] };
     }),
+    /** Runs until it is let go or aborted. */
     wait: ({ id }, { signal }) => {
       ran.push(id);
       return new Promise((resolve, reject) => {
         gates.set(id, () => resolve({}));
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
       });
     },
+    busy: () => {
+      const over = performance.now() + 20;
+      while (performance.now() < over);
+      return {};
+    },
+    fetch: async ({ url = '' }, { http, files }) => {
+      const response = await http.get(url);
+      const file = await files.write('images', response.body, { maxBytes: 1_000_000 });
+      return { items: [{ kind: 'image', url, data: {}, file }] };
+    },
+    huge: () => ({
+      items: [],
+      next: Array.from({ length: 2_000 }, (_, i) => ({
+        kind: 'thing',
+        key: `${i}`.padEnd(1_500, 'x'),
+        input: { n: i },
+      })),
+    }),
   },
 });
 
 let filesRoot: string;
 let dispatcher: TestDispatcher;
+let site: Site;
 const open: Collector[] = [];
 
 beforeEach(async () => {
   ran = [];
   gates.clear();
   filesRoot = await mkdtemp(join(tmpdir(), 'magpie-int-'));
-  dispatcher = await createDispatcher(amqpUrl, source.id);
+  dispatcher = await createDispatcher(source.id);
+  site = await serveSite();
 });
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((collector) => collector.close()));
-  await dispatcher.close();
+  await dispatcher.end();
+  await site.close();
   await rm(filesRoot, { recursive: true });
 });
 
-async function start(more: { prefetch?: number; concurrency?: number; graceMs?: number } = {}): Promise<Collector> {
-  const collector = await startCollector(source, { amqpUrl: amqpUrl as string, filesRoot, prefix: dispatcher.prefix, ...more });
+async function start(
+  more: { prefetch?: number; concurrency?: number; graceMs?: number; amqpUrl?: string } = {},
+): Promise<Collector> {
+  const { url: amqpUrl, prefix } = dispatcher;
+  const collector = await startCollector(source, {
+    amqpUrl,
+    filesRoot,
+    prefix,
+    allow: ['127.0.0.1'],
+    graceMs: 200,
+    ...more,
+  });
   open.push(collector);
   await collector.ready;
   return collector;
 }
 
-test('steps of several messages are answered, then their messages are acked', async () => {
+/** Everything was acked: nothing comes back when the replicas are gone. */
+async function expectAllAcked(): Promise<void> {
+  await Promise.all(open.splice(0).map((collector) => collector.close()));
+  expect(await dispatcher.depth()).toBe(0);
+}
+
+const kinds = (): string[] => dispatcher.outcomes.map(({ outcome }) => outcome);
+const things = (count: number): { kind: string; input: { n: number } }[] =>
+  Array.from({ length: count }, (_, n) => ({ kind: 'thing', input: { n } }));
+
+test('steps of several messages are answered, and their messages acked', async () => {
   await start();
   await dispatcher.dispatch([{ kind: 'start', input: { params: {} } }]);
-  await dispatcher.dispatch([
-    { kind: 'thing', input: { n: 1 } },
-    { kind: 'thing', input: { n: 2 } },
-  ]);
-  const outcomes = await dispatcher.outcomes(3);
-  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['done', 'done', 'done']);
+  await dispatcher.dispatch(things(2));
+  await dispatcher.until(3);
+  expect(kinds()).toEqual(['done', 'done', 'done']);
+  await expectAllAcked();
+});
+
+test('many outcomes go into few messages', async () => {
+  await start();
+  for (let i = 0; i < 20; i++) await dispatcher.dispatch(things(50));
+  await dispatcher.until(1_000);
+  expect(dispatcher.sizes.length).toBeLessThan(100);
+  expect(Math.max(...dispatcher.sizes)).toBeLessThanOrEqual(100);
+});
+
+test('large outcomes do not share a message', async () => {
+  await start();
+  await dispatcher.dispatch(Array.from({ length: 5 }, () => ({ kind: 'huge' })));
+  await dispatcher.until(5);
+  expect(dispatcher.sizes).toEqual([1, 1, 1, 1, 1]);
 });
 
 test('the source is announced', async () => {
   await start();
-  expect(await dispatcher.announced()).toMatchObject({ id: source.id, emits: { thing: { type: 'object' } } });
+  expect(await dispatcher.announced()).toMatchObject({
+    id: source.id,
+    emits: { thing: { type: 'object' } },
+  });
+});
+
+test('a message taken too late is acked and not worked', async () => {
+  await dispatcher.dispatch(things(1), { startIn: -1 });
+  await start();
+  await dispatcher.dispatch(things(1));
+  await dispatcher.until(1);
+  expect(ran).toHaveLength(1);
+  await expectAllAcked();
+});
+
+test('a message that comes from a replica that died is not worked, but reported', async () => {
+  const steps = await dispatcher.dispatch(things(2));
+  await dispatcher.takeAndDie();
+  await start();
+  expect(await dispatcher.until(2)).toEqual(
+    steps.map(({ id, lease }) => ({ id, lease, outcome: 'interrupted' })),
+  );
+  expect(ran).toEqual([]);
+  await expectAllAcked();
+});
+
+test('a step past its deadline is aborted: its socket closes, and it is tried again', async () => {
+  site.route('/slow', { hang: 'headers' });
+  await start();
+  await dispatcher.dispatch([{ kind: 'fetch', url: site.url('/slow') }], { endIn: 300 });
+  expect(await dispatcher.until(1)).toMatchObject([{ outcome: 'retry', code: 'transfer_timeout' }]);
+  await eventually(
+    () => site.pending === 0,
+    1_000,
+    () => 'socket open',
+  );
+});
+
+test('hold takes effect within a second in every busy replica', async () => {
+  const replicas = [
+    await start({ concurrency: 1, prefetch: 4 }),
+    await start({ concurrency: 1, prefetch: 4 }),
+  ];
+  const busy = (jobId: string) => Array.from({ length: 100 }, () => ({ kind: 'busy', jobId }));
+  for (let i = 0; i < 10; i++) await dispatcher.dispatch(busy('jobheld1'));
+  await dispatcher.until(10);
+  const before = Date.now();
+  await dispatcher.control({ action: 'hold', jobId: 'jobheld1', epoch: 1 });
+  await dispatcher.until(1_000);
+  expect(Date.now() - before).toBeLessThan(3_000);
+  const done = kinds().filter((kind) => kind === 'done').length;
+  expect(kinds().filter((kind) => kind === 'released')).toHaveLength(1_000 - done);
+  expect(done).toBeLessThan(500);
+  await dispatcher.dispatch([{ kind: 'thing', input: { n: 1 }, jobId: 'jobheld1', epoch: 2 }]);
+  await dispatcher.until(1_001);
+  expect(kinds().at(-1)).toBe('done');
+  expect(replicas.map(({ held }) => held)).toEqual([0, 0]);
+});
+
+test('abort closes the sockets of running steps within a second, keeps nothing, and answers nothing', async () => {
+  site.route('/slow.png', { body: Buffer.concat([png(), Buffer.alloc(500_000)]), hang: 'body' });
+  const collector = await start();
+  const steps = await dispatcher.dispatch([
+    { kind: 'fetch', url: site.url('/slow.png?1') },
+    { kind: 'fetch', url: site.url('/slow.png?2') },
+  ]);
+  await eventually(
+    () => site.pending === 2,
+    5_000,
+    () => `${site.pending} requests`,
+  );
+  await sleep(100);
+  await dispatcher.control({ action: 'abort', steps: steps.map(({ id }) => id) });
+  await eventually(
+    () => site.pending === 0,
+    1_000,
+    () => 'sockets open',
+  );
+  await eventually(
+    () => collector.held === 0,
+    1_000,
+    () => 'steps held',
+  );
+  await dispatcher.dispatch(things(1));
+  await dispatcher.until(1);
+  expect(dispatcher.outcomes).toHaveLength(1);
+  const kept = await readdir(filesRoot, { recursive: true, withFileTypes: true });
+  expect(kept.filter((entry) => entry.isFile())).toEqual([]);
+  await expectAllAcked();
+});
+
+test('at the end running steps get their grace, the rest is given back, all is acked', async () => {
+  const collector = await start({ concurrency: 2, graceMs: 500 });
+  const steps = await dispatcher.dispatch(Array.from({ length: 5 }, () => ({ kind: 'wait' })));
+  await eventually(
+    () => collector.running === 2,
+    5_000,
+    () => 'not running',
+  );
+  const closing = collector.close();
+  gates.get(steps[0]?.id ?? '')?.();
+  await closing;
+  await dispatcher.until(5);
+  expect(kinds().sort()).toEqual(['done', 'released', 'released', 'released', 'released']);
+  expect(ran).toHaveLength(2);
+  await expectAllAcked();
+});
+
+test('while the broker is away steps go on, and are answered when it is back', async () => {
+  const link = await createLink(dispatcher.url);
+  try {
+    const collector = await start({ amqpUrl: link.url });
+    const steps = await dispatcher.dispatch([{ kind: 'wait' }, { kind: 'wait' }]);
+    await eventually(
+      () => collector.running === 2,
+      5_000,
+      () => 'not running',
+    );
+    link.shut();
+    for (const { id } of steps) gates.get(id)?.();
+    await sleep(500);
+    expect(dispatcher.outcomes).toEqual([]);
+    link.reopen();
+    await dispatcher.until(2);
+    await sleep(500);
+    // The broker handed the message out again: to the replica that has its steps.
+    expect(new Set(kinds())).toEqual(new Set(['done']));
+    expect(ran).toHaveLength(2);
+    await eventually(
+      () => collector.held === 0,
+      5_000,
+      () => 'steps held',
+    );
+    await expectAllAcked();
+  } finally {
+    await Promise.all(open.splice(0).map((collector) => collector.close()));
+    await link.close();
+  }
+});
+
+test('a crawl delay is reported once', async () => {
+  site.route('/robots.txt', {
+    body: 'User-agent: *\nCrawl-delay: 0.2',
+    headers: { 'content-type': 'text/plain' },
+  });
+  site.route('/a.png', png());
+  await start();
+  const fetch = { kind: 'fetch', url: site.url('/a.png') };
+  await dispatcher.dispatch([fetch, fetch, fetch]);
+  await dispatcher.until(3);
+  expect(kinds()).toEqual(['done', 'done', 'done']);
+  expect(dispatcher.hosts).toEqual([{ host: new URL(site.origin).host, delayMs: 200 }]);
 });

@@ -1,11 +1,7 @@
+// For tests: plays the storage service at the broker.
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  createBroker,
-  EXCHANGES,
-  RESULTS_QUEUE,
-  SOURCES_QUEUE,
-  stepsQueue,
-} from '@magpie/broker';
+import { EXCHANGES, RESULTS_QUEUE, SOURCES_QUEUE, stepsQueue } from '@magpie/broker';
+import { brokerSuite } from '@magpie/broker/testing';
 import {
   MESSAGES,
   type ControlBody,
@@ -14,34 +10,37 @@ import {
   type SourceDescription,
   type StepWork,
 } from '@magpie/contracts';
-import { newId } from '@magpie/domain';
 
 export interface TestDispatcher {
+  readonly url: string;
   readonly prefix: string;
-  readonly hosts: HostReport[];
-  /** Outcomes in each result message so far. */
-  readonly sizes: number[];
+  readonly outcomes: readonly Outcome[];
+  readonly hosts: readonly HostReport[];
+  /** Outcomes of each result message so far. */
+  readonly sizes: readonly number[];
   /** Publishes one steps message; answers its steps. */
   dispatch(steps: Partial<StepWork>[], times?: { startIn?: number; endIn?: number }): Promise<StepWork[]>;
   control(body: ControlBody): Promise<void>;
-  /** The first `count` outcomes, as soon as they have come. */
-  outcomes(count: number, ms?: number): Promise<Outcome[]>;
+  /** The outcomes so far, as soon as there are `count` of them. */
+  until(count: number, ms?: number): Promise<readonly Outcome[]>;
   announced(ms?: number): Promise<SourceDescription>;
-  /** Resolves when no message is in the steps queue, taken or not. */
-  close(): Promise<void>;
+  /** Takes every message of the queue as a replica that dies with them would. */
+  takeAndDie(): Promise<void>;
+  /** Messages in the steps queue that nobody has. */
+  depth(): Promise<number>;
+  end(): Promise<void>;
 }
 
 let number = 0;
 
-/** Plays the storage service: dispatches steps, collects results. */
-export async function createDispatcher(url: string, source: string): Promise<TestDispatcher> {
-  const prefix = `test-${newId()}.`;
-  const broker = createBroker({ url, prefix, name: 'test dispatcher' });
+export async function createDispatcher(source: string): Promise<TestDispatcher> {
+  const suite = brokerSuite();
+  const broker = suite.broker({ name: 'test dispatcher' });
   const outcomes: Outcome[] = [];
   const hosts: HostReport[] = [];
   const sizes: number[] = [];
   const announced: SourceDescription[] = [];
-  broker.consume({
+  const results = broker.consume({
     queue: RESULTS_QUEUE,
     types: [MESSAGES.results],
     handler: async ({ body }) => {
@@ -50,26 +49,20 @@ export async function createDispatcher(url: string, source: string): Promise<Tes
       sizes.push(body.outcomes.length);
     },
   });
-  broker.consume({
+  const sources = broker.consume({
     queue: SOURCES_QUEUE,
     types: [MESSAGES.sourceAnnounced],
     handler: async ({ body }) => void announced.push(body),
   });
   await broker.declare(stepsQueue(source));
 
-  const until = async <T>(get: () => T | undefined, what: string, ms: number): Promise<T> => {
-    for (const over = Date.now() + ms; Date.now() < over; await sleep(10)) {
-      const value = get();
-      if (value !== undefined) return value;
-    }
-    throw new Error(`${what} within ${ms} ms`);
-  };
-
   return {
-    prefix,
+    url: suite.url,
+    prefix: suite.prefix,
+    outcomes,
     hosts,
     sizes,
-    async dispatch(steps, { startIn = 10_000, endIn = 20_000 } = {}) {
+    async dispatch(steps, { startIn = 20_000, endIn = 40_000 } = {}) {
       const work = steps.map((one) => {
         number += 1;
         return {
@@ -88,17 +81,60 @@ export async function createDispatcher(url: string, source: string): Promise<Tes
         routingKey: `${source}.normal`,
         type: MESSAGES.steps,
         body: { source, startBefore: Date.now() + startIn, deadline: Date.now() + endIn, steps: work },
-        mandatory: true,
+        correlationId: 'test-correlation',
       });
       return work;
     },
     control: (body) =>
       broker.publish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
-    outcomes: (count, ms = 10_000) =>
-      until(() => (outcomes.length >= count ? outcomes : undefined), `not ${count} outcomes`, ms),
-    announced: (ms = 5_000) => until(() => announced[0], 'no announcement', ms),
-    async close() {
-      await broker.close();
+    until: async (count, ms = 15_000) => {
+      await eventually(
+        () => outcomes.length >= count,
+        ms,
+        () => `${outcomes.length} of ${count} outcomes`,
+      );
+      return outcomes;
+    },
+    announced: async (ms = 10_000) => {
+      await eventually(
+        () => announced.length > 0,
+        ms,
+        () => 'no announcement',
+      );
+      return announced[0] as SourceDescription;
+    },
+    async takeAndDie() {
+      const dying = suite.broker({ name: 'dying replica' });
+      let taken = 0;
+      const consumer = dying.consume({
+        queue: stepsQueue(source),
+        types: [MESSAGES.steps],
+        prefetch: 100,
+        handler: () => {
+          taken += 1;
+          return new Promise(() => {});
+        },
+      });
+      await consumer.ready;
+      await eventually(
+        () => taken > 0,
+        5_000,
+        () => 'nothing to take',
+      );
+      await sleep(100);
+      await dying.close({ timeoutMs: 0 });
+    },
+    depth: () => suite.depth(stepsQueue(source)),
+    async end() {
+      await Promise.all([results.close(), sources.close()]);
+      await suite.end();
     },
   };
+}
+
+/** Waits until the condition holds. @throws Error with `what()` when it does not within `ms` */
+export async function eventually(condition: () => boolean, ms: number, what: () => string): Promise<void> {
+  for (const over = Date.now() + ms; !condition(); await sleep(10)) {
+    if (Date.now() > over) throw new Error(`after ${ms} ms: ${what()}`);
+  }
 }

@@ -1,5 +1,13 @@
 /** For the tests of sources. */
-export { createPlayer, playJob, terminating, type PlayedJob, type PlayedStep, type PlayOptions, type Player } from './play-job.ts';
+export {
+  createPlayer,
+  playJob,
+  terminating,
+  type PlayedJob,
+  type PlayedStep,
+  type PlayOptions,
+  type Player,
+} from './play-job.ts';
 export { serveSite, type Route, type Site } from './site.ts';
 export { png } from './png.ts';
 export { testSource, type SourceCase, type SourceTests } from './test-source.ts';

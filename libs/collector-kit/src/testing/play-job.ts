@@ -34,13 +34,20 @@ export interface PlayedJob {
 /** Does steps of a source in this process, without a broker. Close it. */
 export interface Player {
   readonly hosts: ReadonlyMap<string, number>;
-  perform(source: Source, step: Partial<StepWork> & { kind: string }, signal?: AbortSignal): Promise<Outcome | undefined>;
+  perform(
+    source: Source,
+    step: Partial<StepWork> & { kind: string },
+    signal?: AbortSignal,
+  ): Promise<Outcome | undefined>;
   close(): Promise<void>;
 }
 
 let number = 0;
 
-export async function createPlayer({ filesRoot, allow = ['127.0.0.0/8', '::1'] }: PlayOptions): Promise<Player> {
+export async function createPlayer({
+  filesRoot,
+  allow = ['127.0.0.0/8', '::1'],
+}: PlayOptions): Promise<Player> {
   const hosts = new Map<string, number>();
   const log = createLogger({ name: 'test', level: 'silent' });
   const contexts: Contexts = await createContexts({
@@ -137,7 +144,9 @@ export async function playJob(
     const running = new Set<Promise<void>>();
     while (waiting.length > 0 || running.size > 0) {
       while (waiting.length > 0 && running.size < concurrency) {
-        const one: Promise<void> = perform(waiting.shift() as (typeof waiting)[number]).finally(() => running.delete(one));
+        const one: Promise<void> = perform(waiting.shift() as (typeof waiting)[number]).finally(() =>
+          running.delete(one),
+        );
         running.add(one);
       }
       await Promise.race(running);

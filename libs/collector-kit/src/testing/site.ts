@@ -80,8 +80,13 @@ export function answerWith(
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     return;
   }
-  const { status = 200, headers = {}, body = '', hang, cutOff } =
-    typeof route === 'string' || ArrayBuffer.isView(route) ? { body: route } : route;
+  const {
+    status = 200,
+    headers = {},
+    body = '',
+    hang,
+    cutOff,
+  } = typeof route === 'string' || ArrayBuffer.isView(route) ? { body: route } : route;
   if (hang === 'headers') return;
   const bytes = typeof body === 'string' ? Buffer.from(body.replaceAll('ORIGIN', origin)) : Buffer.from(body);
   const type = typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/octet-stream';

@@ -53,11 +53,14 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
           withSite(one, async (site, filesRoot) => {
             const job = await playJob(source, one.params(site.origin), { filesRoot });
             const urls = one.items.map((path) => new URL(path, site.origin).href);
-            const codes = job.undone.map(({ outcome }) => ('code' in outcome ? outcome.code : outcome.outcome));
+            const codes = job.undone.map(({ outcome }) =>
+              'code' in outcome ? outcome.code : outcome.outcome,
+            );
             expect({
               items: job.items.map(({ url }) => url).sort(),
               undone: codes.sort(),
-              because: codes.length === (one.undone ?? []).length ? [] : job.undone.map(({ outcome }) => outcome),
+              because:
+                codes.length === (one.undone ?? []).length ? [] : job.undone.map(({ outcome }) => outcome),
             }).toEqual({ items: urls.sort(), undone: [...(one.undone ?? [])].sort(), because: [] });
             checkResults(job);
             expect(site.pending).toBe(0);
@@ -103,10 +106,18 @@ function testDeclaration(source: Source): void {
       const { description: text, examples, default: fallback } = schema;
       expect({ name, described: typeof text === 'string' && text !== '' }).toEqual({ name, described: true });
       for (const example of (examples as unknown[] | undefined) ?? []) {
-        expect({ name, example, valid: Value.Check(schema, example) }).toEqual({ name, example, valid: true });
+        expect({ name, example, valid: Value.Check(schema, example) }).toEqual({
+          name,
+          example,
+          valid: true,
+        });
       }
       if (fallback !== undefined) {
-        expect({ name, fallback, valid: Value.Check(schema, fallback) }).toEqual({ name, fallback, valid: true });
+        expect({ name, fallback, valid: Value.Check(schema, fallback) }).toEqual({
+          name,
+          fallback,
+          valid: true,
+        });
       }
     }
   });
@@ -126,7 +137,8 @@ function testDeclaration(source: Source): void {
           expect(source.faultOfParams(given)).toBeUndefined();
           const outcome = await player.perform(source, { kind: 'start', input: { params: given } });
           expect(outcome).toMatchObject({ outcome: 'done' });
-          if (outcome?.outcome === 'done') expect(outcome.next.length + outcome.items.length).toBeGreaterThan(0);
+          if (outcome?.outcome === 'done')
+            expect(outcome.next.length + outcome.items.length).toBeGreaterThan(0);
         }
       });
     } finally {
@@ -247,7 +259,10 @@ function testFetching(source: Source, cases: readonly SourceCase[], lenient: rea
     const before = site.requests.length;
     try {
       for (const work of fetching.values()) {
-        expect(await player.perform(source, work)).toMatchObject({ outcome: 'failed', code: 'blocked_address' });
+        expect(await player.perform(source, work)).toMatchObject({
+          outcome: 'failed',
+          code: 'blocked_address',
+        });
       }
     } finally {
       await player.close();
@@ -258,7 +273,8 @@ function testFetching(source: Source, cases: readonly SourceCase[], lenient: rea
 
 /** A route's body, long enough to be interrupted: blanks behind it change neither a page nor an image. */
 function bodyOf(route: Route | undefined): { body: Uint8Array; headers: Record<string, string> } {
-  if (route === undefined || typeof route === 'function') return { body: Buffer.alloc(200_000, ' '), headers: {} };
+  if (route === undefined || typeof route === 'function')
+    return { body: Buffer.alloc(200_000, ' '), headers: {} };
   const { body = '', headers = {} } =
     typeof route === 'string' || ArrayBuffer.isView(route) ? { body: route } : route;
   const type = typeof body === 'string' ? 'text/html' : 'application/octet-stream';
@@ -277,7 +293,10 @@ function checkResults(job: PlayedJob): void {
   }
 }
 
-async function withSite(one: SourceCase, use: (site: Site, filesRoot: string) => Promise<void>): Promise<void> {
+async function withSite(
+  one: SourceCase,
+  use: (site: Site, filesRoot: string) => Promise<void>,
+): Promise<void> {
   const filesRoot = await mkdtemp(join(tmpdir(), 'magpie-source-'));
   const site = await serveSite(one.routes);
   try {

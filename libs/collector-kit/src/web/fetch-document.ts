@@ -30,11 +30,18 @@ export interface FetchDocumentOptions {
 const MAX_BYTES = 4 * 1024 * 1024;
 const HTML_TYPES = new Set(['text/html', 'application/xhtml+xml']);
 /** Types that say little: what it is, its first bytes tell. */
-const VAGUE_TYPES = new Set(['application/octet-stream', 'binary/octet-stream', 'application/xml', 'text/xml', 'unknown/unknown']);
+const VAGUE_TYPES = new Set([
+  'application/octet-stream',
+  'binary/octet-stream',
+  'application/xml',
+  'text/xml',
+  'unknown/unknown',
+]);
 const HTML_START =
   /^[\s\ufeff]*(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|link|script|style|table|div|h[1-6]|p|a|font|br|iframe)[\s/>]/i;
 /** PNG, JPEG, GIF, WebP, BMP, AVIF and HEIC by their first bytes. */
-const IMAGE_START = /^(?:\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF[\s\S]{4}WEBP|BM[\s\S]{4}\0\0\0\0|[\s\S]{4}ftyp(?:avif|avis|heic|mif1))/;
+const IMAGE_START =
+  /^(?:\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF[\s\S]{4}WEBP|BM[\s\S]{4}\0\0\0\0|[\s\S]{4}ftyp(?:avif|avis|heic|mif1))/;
 
 /**
  * Fetches an address that should be a page. The Content-Type decides what it is; where there is none, or a vague
@@ -66,13 +73,19 @@ export async function fetchDocument(
     response.cancel();
     throw new Permanent('not_html', `the document is ${type}`, { url: response.url });
   }
-  const { bytes, cut } = await beginning(response, maxBytes, (first) => isVague && IMAGE_START.test(latin1(first)));
+  const { bytes, cut } = await beginning(
+    response,
+    maxBytes,
+    (first) => isVague && IMAGE_START.test(latin1(first)),
+  );
   if (bytes === undefined) return { kind: 'image', url: response.url, type };
   if (cut) log.warn({ url: response.url, maxBytes }, 'page is larger than is read; the rest was left out');
   const { text } = decodeHtml(bytes, response.charset);
   const kind = HTML_TYPES.has(type) || (isVague && HTML_START.test(text.slice(0, 4096))) ? 'html' : 'plain';
   if (isVague && kind !== 'html') {
-    throw new Permanent('not_html', `the document is ${response.contentType ?? 'of no declared type'}`, { url: response.url });
+    throw new Permanent('not_html', `the document is ${response.contentType ?? 'of no declared type'}`, {
+      url: response.url,
+    });
   }
   return {
     kind,
