@@ -19,7 +19,7 @@ export default defineSource({
   params: Params,
   emits: { image: ImageData },
   batch: { image: 20, page: 4 },
-  concurrency: { page: 16, sitemap: 2 },
+  concurrency: { page: 16, rest: 4, sitemap: 2 },
   steps: {
     start({ input: { params, from } }) {
       const options = imageOptions(params);
@@ -34,6 +34,7 @@ export default defineSource({
       return { next };
     },
     page: step(PageInput, readPage),
+    rest: step(PageInput, readPage),
     sitemap: readSitemaps(pageStep),
     image: step(ImageInput, fetchImage),
   },

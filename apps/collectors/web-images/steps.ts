@@ -35,9 +35,9 @@ export const pageStep: PageStep<ImageOptions> = (url, crawl, options) => ({
   input: { crawl, options },
 });
 
-/** Reads the rest of a page that names more than one step may bring. */
+/** Reads the rest of a page that names more than one step may bring. It is no further page. */
 export const restOfPage = (url: string, input: PageInput, from: number): NextStep => ({
-  kind: 'page',
+  kind: 'rest',
   key: `${url}#${from}`,
   url,
   input: { ...input, from },

@@ -41,7 +41,7 @@ export async function readText(
     url,
     ...(document.url === url ? {} : { finalUrl: document.url }),
     data: withinSize(read, document.cut),
-    outlinks: [document.url, ...outlinks],
+    outlinks,
     ...(document.etag !== undefined && document.etag.length <= MAX_ETAG ? { etag: document.etag } : {}),
     ...(document.lastModified !== undefined && document.lastModified.length <= MAX_LAST_MODIFIED
       ? { lastModified: document.lastModified }

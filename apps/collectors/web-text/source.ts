@@ -34,9 +34,8 @@ export default defineSource({
     },
     sitemap: readSitemaps(textStep),
     text: step(TextInput, readText),
-    expand: step(ExpandInput, ({ input: { crawl, options, url, outlinks } }) => {
-      const [finalUrl = url, ...links] = outlinks;
-      const follow = linksToFollow(links, crawl, { url, finalUrl });
+    expand: step(ExpandInput, ({ input: { crawl, options, page, url, outlinks } }) => {
+      const follow = linksToFollow(outlinks, crawl, { url: page, finalUrl: url });
       return { next: follow.urls.map((link) => textStep(link, follow.terms, options)) };
     }),
   },

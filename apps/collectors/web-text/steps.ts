@@ -9,8 +9,8 @@ export type TextInput = Static<typeof TextInput>;
 export const ExpandInput = Type.Object({
   crawl: CrawlTerms,
   options: TextOptions,
-  url: Type.String(),
-  /** As {@link ../read-text.ts} leaves them: where the page came from, then where it leads. */
+  page: Type.String({ description: 'The address that the crawl asked for' }),
+  url: Type.String({ description: 'The address that it came from, after redirects' }),
   outlinks: Type.Array(Type.String()),
 });
 export type ExpandInput = Static<typeof ExpandInput>;
@@ -25,6 +25,6 @@ export const textStep: PageStep<TextOptions> = (url, crawl, options) => ({
     kind: 'text',
     url,
     ...(options.recheck ? { recheck: options.recheck } : {}),
-    ...(crawl.depth > 0 ? { expand: { crawl, options } } : {}),
+    ...(crawl.depth > 0 ? { expand: { crawl, options, page: url } } : {}),
   },
 });

@@ -80,9 +80,9 @@ export class Replica {
     const late = Date.now() > message.startBefore;
     const settled = message.steps.map((work) => {
       // A redelivered step that is still here, or was answered from here, did not lose its replica: only its channel.
-      const here = this.#held.get(work.lease);
+      const here = this.#held.get(dispatchOf(work));
       if (here) return here.settled.promise;
-      if (this.#answered.has(work.lease)) return undefined;
+      if (this.#answered.has(dispatchOf(work))) return undefined;
       if (redelivered) {
         this.#stepLog(work, correlationId).warn('step was interrupted: the collector that had it is gone');
         return this.#answer(work, { id: work.id, lease: work.lease, outcome: 'interrupted' });
@@ -142,7 +142,7 @@ export class Replica {
       running: false,
     };
     held.settled.promise.catch(() => {});
-    this.#held.set(work.lease, held);
+    this.#held.set(dispatchOf(work), held);
     const same = this.#byId.get(work.id);
     if (same) same.add(held);
     else this.#byId.set(work.id, new Set([held]));
@@ -232,7 +232,7 @@ export class Replica {
     } catch (error) {
       held.settled.reject(error);
     } finally {
-      this.#held.delete(held.work.lease);
+      this.#held.delete(dispatchOf(held.work));
       const same = this.#byId.get(held.work.id);
       same?.delete(held);
       if (same?.size === 0) this.#byId.delete(held.work.id);
@@ -245,13 +245,16 @@ export class Replica {
       this.#options.metrics.ended(work.kind, outcome.outcome, 0);
     }
     await this.#options.answer(outcome);
-    this.#answered.set(work.lease, true);
+    this.#answered.set(dispatchOf(work), true);
   }
 
   #stepLog({ id, jobId }: StepWork, correlationId: string | undefined): Logger {
     return this.#options.log.child({ jobId, stepId: id, ...(correlationId ? { correlationId } : {}) });
   }
 }
+
+/** One dispatch of one step: a lease covers all that were dispatched together. */
+const dispatchOf = ({ id, lease }: StepWork): string => `${id} ${lease}`;
 
 /** The promise's value; when the signal aborts and the promise does not end within a second, `otherwise()`. */
 async function unlessDeaf<T>(promise: Promise<T>, signal: AbortSignal, otherwise: () => T): Promise<T> {

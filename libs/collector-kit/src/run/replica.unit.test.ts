@@ -9,6 +9,8 @@ import { Replica } from './replica.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 
 const JOB = 'job00001';
+/** One for all that are dispatched together. */
+const LEASE = 'lease1';
 let ran: string[] = [];
 let gates: Map<string, () => void>;
 

@@ -67,7 +67,7 @@ export async function createDispatcher(source: string): Promise<TestDispatcher> 
         number += 1;
         return {
           id: `step${number}`,
-          lease: `lease${number}`,
+          lease: `lease-of-${number % 2}`,
           jobId: 'job00001',
           epoch: 1,
           kind: 'thing',

@@ -121,9 +121,9 @@ export async function playJob(
     waiting.push({ work, ...(item ? { item: name } : {}) });
   };
   const expand = (name: string, item: FoundItem): void => {
-    for (const one of expands.get(name) ?? []) {
-      const input = { ...one, url: item.url, outlinks: item.outlinks ?? [] };
-      add({ kind: 'expand', key: `${item.url} ${JSON.stringify(one)}`, input });
+    for (const one of item.outlinks?.length ? (expands.get(name) ?? []) : []) {
+      const input = { ...one, url: item.finalUrl ?? item.url, outlinks: item.outlinks ?? [] };
+      add({ kind: 'expand', key: item.url, input });
     }
     expands.delete(name);
   };
