@@ -38,6 +38,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return new GuardedClient(options);
 }
 
+/** `Magpie/0.1.0 (+https://…)`; a contact that is neither URL nor mail address stands there without the `+`. */
+function userAgentOf(product: string, contact: string): string {
+  const comment = contact.replace(/[^\x20-\x7e]|[()\\]/g, '').trim();
+  if (comment === '') return product;
+  return `${product} (${/^https?:|^mailto:|^\S+@\S+$/.test(comment) ? '+' : ''}${comment})`;
+}
+
 class GuardedClient implements HttpClient {
   readonly #allow: HttpClientOptions['allow'];
   readonly #limits: HttpLimits;
@@ -49,7 +56,7 @@ class GuardedClient implements HttpClient {
   constructor({ userAgent, contact, allow, limits, perHostConcurrency = 8, lookup }: HttpClientOptions) {
     this.#allow = allow;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
-    this.#userAgent = `${userAgent} (+${contact})`;
+    this.#userAgent = userAgentOf(userAgent, contact);
     this.#gate = new HostGate(perHostConcurrency);
     this.#agent = new Agent({
       connect: guardedConnector({ allow, connectMs: this.#limits.connectMs, lookup }),

@@ -53,14 +53,14 @@ export interface HttpResponse {
   readonly body: AsyncIterable<Uint8Array>;
   /** The whole body. At most `max` bytes if given, with the errors of `body`. */
   bytes(max?: number): Promise<Uint8Array>;
-  /** Gives up what is left of the body. */
+  /** Gives up what is left of the body; the little rest of a small one is read, for the connection's sake. */
   cancel(): void;
 }
 
 export interface HttpClientOptions {
   /** Product and version, as `Magpie/0.1.0`; what is before the `/` is the name that robots.txt is asked for. */
   readonly userAgent: string;
-  /** URL or mail address where the operator is reached; part of the User-Agent. */
+  /** URL or mail address where the operator is reached; part of the User-Agent. Empty for none. */
   readonly contact: string;
   /** Blocks that may be reached though they are not public. */
   readonly allow: readonly Cidr[];

@@ -59,7 +59,7 @@ export function responseOf(parts: ResponseParts): HttpResponse {
     ...(contentLength !== undefined && { contentLength }),
     body,
     bytes: (max) => body.bytes(max),
-    cancel: () => exchange.cancel(),
+    cancel: () => exchange.discard(contentLength),
   };
 }
 
