@@ -13,11 +13,9 @@ import {
 
 export const name = '@magpie/workspace/plugin';
 
-const ROOMS = '{apps,libs,tools,deploy,bench}';
-
 /** Projects are the folders with a package.json; their targets are inferred here. */
 export const createNodes: CreateNodes = [
-  `${ROOMS}/**/package.json`,
+  '*/**/package.json',
   (files, options, context) =>
     createNodesFromFiles(
       (file) => projectOf(dirname(file), context.workspaceRoot),
