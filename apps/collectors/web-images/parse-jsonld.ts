@@ -55,7 +55,6 @@ function parse(script: string): unknown {
   } catch {
     // Raw newlines and tabs inside strings are the commonest fault; between tokens a space is as good.
     try {
-      // eslint-disable-next-line no-control-regex
       return JSON.parse(text.replace(/[\u0000-\u001f]+/g, ' ').replace(/;\s?$/, ''));
     } catch {
       return undefined;
