@@ -9,7 +9,7 @@ export const LIMITS = {
 } as const;
 
 /**
- * As many of the steps, from the index `from` on, as one result may bring, and the index to go on at when that
+ * As many of the steps (with room for the one that goes on), from the index `from` on, as one result may bring, and the index to go on at when that
  * was not all. A handler that has more to say adds a step that begins there, so that nothing is dropped:
  *
  * ```ts
@@ -20,7 +20,7 @@ export const LIMITS = {
 export function withinLimits(
   steps: readonly NextStep[],
   from = 0,
-  { count = LIMITS.next - 1, bytes = LIMITS.bytes * 0.9 }: { count?: number; bytes?: number } = {},
+  { count = LIMITS.next - 1, bytes = LIMITS.bytes * 0.6 }: { count?: number; bytes?: number } = {},
 ): { next: NextStep[]; rest: number | undefined } {
   const next: NextStep[] = [];
   let size = 0;
