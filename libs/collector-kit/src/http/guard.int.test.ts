@@ -55,6 +55,16 @@ describe('what is refused before anything is sent', () => {
   });
 });
 
+test('a name that always means this machine is not even looked up', async () => {
+  let asked = 0;
+  const lookup: Lookup = async () => [{ address: `93.184.216.${asked++}`, family: 4 }];
+  const own = client({ allow: [], lookup });
+  for (const host of ['localhost', 'a.localhost', 'LOCALHOST.', 'ip6-localhost']) {
+    expect((await errorOf(own.get(`http://${host}:${target.port}/`))).code).toBe('blocked_address');
+  }
+  expect(asked).toBe(0);
+});
+
 describe('names', () => {
   const answering =
     (...answers: string[]): Lookup =>
@@ -180,8 +190,11 @@ describe('redirects', () => {
   ])('one to %s is blocked', async (location) => {
     const from = await site({ '/': (_, response) => response.writeHead(302, { location }).end() });
     const own = client({ lookup: async () => [{ address: '192.168.0.1', family: 4 }] });
-    const error = await errorOf(own.get(`${from.origin}/`, { robots: false }));
+    const followed: string[] = [];
+    const onRedirect = ({ to }: { to: string }): void => void followed.push(to);
+    const error = await errorOf(own.get(`${from.origin}/`, { robots: false, onRedirect }));
     expect(error).toMatchObject({ name: 'Permanent', code: 'blocked_address' });
+    expect(followed).toEqual(location.includes('.example') ? [location] : []);
   });
 
   test.each([
