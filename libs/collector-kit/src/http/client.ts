@@ -1,6 +1,6 @@
 import { canonicalUrl, checkUrlLiteral, hostKey, UrlError } from '@magpie/domain';
 import { Agent } from 'undici';
-import { Permanent, RetryAfter, Retryable, StepError } from '../errors.ts';
+import { Permanent, RetryAfter, Retryable, type StepError } from '../errors.ts';
 import { ACCEPT_ENCODING } from './decode.ts';
 import { Exchange, type Head } from './exchange.ts';
 import { failureOf } from './failure.ts';

@@ -23,7 +23,7 @@ export function failureOf(error: unknown, url: string, phase: Phase): StepError 
   const because = error instanceof Error && error.message !== '' ? error.message : code;
 
   if (BAD_CERTIFICATE.test(code))
-    return new Permanent('tls_error', `certificate refused: ${because}`, details);
+    return new Permanent('tls_error', `certificate refused: ${because.split(';', 1)[0]}`, details);
   if (TLS_FAILURE.test(code)) return new Retryable('tls_error', `TLS failed: ${because}`, details);
   if (DNS_FAILURE.test(code)) return new Retryable('dns_error', because, details);
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || (phase === 'connect' && code === 'ETIMEDOUT')) {
