@@ -7,11 +7,11 @@ import {
   type StepContext,
   type StepResult,
 } from '@magpie/collector-kit';
-import { extractText } from './extract.ts';
 import { countWords } from './extract-words.ts';
 import { languageOf } from './language.ts';
 import type { TextData } from './params.ts';
 import type { TextInput } from './steps.ts';
+import { extractInWorker } from './worker-pool.ts';
 
 const MAX_OUTLINKS = 2_000;
 const MAX_OUTLINKS_LENGTH = 256 * 1024;
@@ -32,7 +32,7 @@ export async function readText(
   }
   const isHtml = document.kind === 'html';
   const outlinks = isHtml ? outlinksOf(document.text, document.url, input) : [];
-  const read = isHtml ? await readHtml(document.text, document.url) : plain(document.text);
+  const read = isHtml ? await readHtml(document.text, document.url, context.signal) : plain(document.text);
   if (read.text === '' && outlinks.length === 0) {
     throw new Permanent('no_text', 'no main text was found', { url: document.url });
   }
@@ -50,8 +50,8 @@ export async function readText(
   return { items: [item] };
 }
 
-async function readHtml(html: string, url: string): Promise<TextData> {
-  const { via: _via, cut, ...data } = extractText(html, url);
+async function readHtml(html: string, url: string, signal: AbortSignal): Promise<TextData> {
+  const { via: _via, cut, ...data } = await extractInWorker(html, url, { signal });
   return { ...data, ...(cut?.bytes || cut?.elements ? { truncated: true } : {}) };
 }
 

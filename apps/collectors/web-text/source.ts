@@ -11,6 +11,7 @@ import {
 import { Params, TextData, textOptions } from './params.ts';
 import { readText } from './read-text.ts';
 import { ExpandInput, TextInput, textStep } from './steps.ts';
+import { close } from './worker-pool.ts';
 
 export default defineSource({
   id: 'web-text',
@@ -19,6 +20,7 @@ export default defineSource({
   emits: { text: TextData },
   batch: { text: 8 },
   concurrency: { text: 16, sitemap: 2 },
+  close,
   steps: {
     start({ input: { params, from } }) {
       const options = textOptions(params);

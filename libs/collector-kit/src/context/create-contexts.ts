@@ -25,6 +25,8 @@ export interface Contexts {
 }
 
 const USER_AGENT = 'Magpie/0.1.0';
+/** No step writes so long: what is older was left by a process that was killed. */
+const LEFT_OVER_MS = 3_600_000;
 const NO_CONTACT = 'the operator gave no contact';
 
 /** Opens the HTTP client and the file store of a process. */
@@ -37,6 +39,8 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
     ...(maxBytes === undefined ? {} : { limits: { maxBytes, maxWireBytes: maxBytes } }),
   });
   const store = createFileStore({ root: options.filesRoot, log: options.log });
+  const swept = await store.sweepTemporary(LEFT_OVER_MS);
+  if (swept > 0) options.log.info({ files: swept }, 'removed files that were left half written');
   const delays = new Recent<number>(10_000);
   const learn = (url: string): void => {
     const host = hostKey(url);

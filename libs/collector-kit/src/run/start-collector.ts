@@ -59,6 +59,7 @@ export async function startCollector(source: Source, options: CollectorOptions):
   const opened = createOpened(log);
   const over = new AbortController();
   try {
+    opened.add('source', source);
     const results = new ResultsBatcher({
       source: source.id,
       publish: (message) => publish(message),

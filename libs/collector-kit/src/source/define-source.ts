@@ -24,6 +24,8 @@ export interface SourceDeclaration<P extends TObject, E extends Record<string, T
    * parameters; later steps get the `input` that their maker gave them, and nothing else.
    */
   steps: StepMap<Static<P>>;
+  /** Ends what the source itself has opened (threads, say); it may be used again after. */
+  close?: () => Promise<void>;
 }
 
 export interface StepMap<P> {
@@ -52,6 +54,7 @@ export interface Source {
   faultOfItem(kind: string, data: unknown): string | undefined;
   /** What is wrong with a job's parameters, or undefined. */
   faultOfParams(params: unknown): string | undefined;
+  close(): Promise<void>;
 }
 
 /** A step that this version of the source does not understand. */
@@ -69,7 +72,8 @@ const description = Compile(SourceDescription);
 export function defineSource<P extends TObject, E extends Record<string, TSchema>>(
   declaration: SourceDeclaration<P, E>,
 ): Source {
-  const { id, summary, version = '1.0.0', params, emits, batch = {}, concurrency = {}, steps } = declaration;
+  const { id, summary, version = '1.0.0', params, emits, steps, close } = declaration;
+  const { batch = {}, concurrency = {} } = declaration;
   const kinds = Object.keys(steps);
   const described: SourceDescription = {
     id,
@@ -115,6 +119,7 @@ export function defineSource<P extends TObject, E extends Record<string, TSchema
       return validator.Check(data) ? undefined : faultOf(validator, data);
     },
     faultOfParams: (value) => (paramsValidator.Check(value) ? undefined : faultOf(paramsValidator, value)),
+    close: async () => close?.(),
   });
 }
 

@@ -159,6 +159,7 @@ export async function playJob(
     };
   } finally {
     await player.close();
+    await source.close();
   }
 }
 

@@ -45,6 +45,7 @@ const fingerprint = (outcome: Outcome | undefined): unknown =>
  */
 export function testSource(source: Source, { cases, lenient = [] }: SourceTests): void {
   describe(`source ${source.id}`, () => {
+    afterAll(() => source.close());
     describe('declaration', () => testDeclaration(source));
 
     describe('job', () => {
