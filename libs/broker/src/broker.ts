@@ -4,6 +4,7 @@ import { atMost } from './at-most.ts';
 import { Connection } from './connection.ts';
 import {
   Consumer,
+  type AnyConsumeOptions,
   type ConsumeBatchOptions,
   type ConsumeOptions,
   type ConsumerSettings,
@@ -16,6 +17,7 @@ import { Publisher } from './publisher.ts';
 import { Subscription, type SubscribeOptions } from './subscription.ts';
 import {
   coreTopology,
+  declareInTurn,
   EXCHANGES,
   RETRY_DELAYS_MS,
   suspectsQueue,
@@ -110,7 +112,9 @@ export class Broker {
     };
     this.#outgoing = new Connection({ ...link, name: `${name} publish` });
     this.#incoming = new Connection({ ...link, name: `${name} consume` });
+    const declare = declareInTurn(this.#prefix);
     this.#publisher = new Publisher({
+      declare,
       connection: this.#outgoing,
       log: this.#log,
       prefix: this.#prefix,
@@ -122,6 +126,7 @@ export class Broker {
     });
     this.#settings = {
       connection: this.#incoming,
+      declare,
       undertaker: {
         publisher: this.#publisher,
         log: this.#log,
@@ -274,12 +279,12 @@ export class Broker {
    * A message that comes back unacked several times (its consumers died) is handled alone, then given up:
    * `crashed_consumer`. Up to `concurrency` handlers run at a time, begun in the queue's order.
    */
-  consume<const T extends readonly MessageType[]>(
-    options: ConsumeOptions<T> | ConsumeBatchOptions<T>,
-  ): Consumer {
+  consume<const T extends readonly MessageType[]>(options: ConsumeOptions<T>): Consumer;
+  consume<const T extends readonly MessageType[]>(options: ConsumeBatchOptions<T>): Consumer;
+  consume(options: AnyConsumeOptions): Consumer {
     if (this.#closed) throw new BrokerUnavailable('the broker is closed');
     for (const queue of [options.queue, suspectsQueue(options.queue)]) this.#queues.set(queue.name, queue);
-    const consumer = new Consumer(options as ConsumeOptions<readonly MessageType[]>, this.#settings);
+    const consumer = new Consumer(options, this.#settings);
     this.#consumers.add(consumer);
     return consumer;
   }

@@ -7,7 +7,7 @@ import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
 
 const STEADY_MS = 5_000;
-const CLOSE_TIMEOUT_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 export interface KeptChannelOptions<C extends Channel> {
   readonly connection: Connection;
@@ -42,11 +42,15 @@ export class KeptChannel<C extends Channel> {
     return this.#current;
   }
 
-  /** May be called twice. Takes about 2 s at most: a channel that does not answer goes with its connection. */
+  /** May be called twice. Takes about 1 s at most: a channel that does not answer goes with its connection. */
   async close(): Promise<void> {
     this.#closing.abort();
-    if (this.#current) await closeQuietly(this.#current);
-    if (this.#options.connection.up) await atMost(CLOSE_TIMEOUT_MS, this.#loop);
+    const closing = this.#current ? closeQuietly(this.#current) : Promise.resolve();
+    if (this.#options.connection.up)
+      await atMost(
+        CLOSE_TIMEOUT_MS,
+        closing.then(() => this.#loop),
+      );
   }
 
   async #keep(): Promise<void> {

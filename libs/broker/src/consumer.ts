@@ -1,6 +1,6 @@
 import type { Channel } from 'amqplib';
 import type { MessageType } from '@magpie/contracts';
-import { DEAD_QUEUE, suspectsQueue, type QueueSpec } from './topology.ts';
+import { DEAD_QUEUE, suspectsQueue, type Declare, type QueueSpec } from './topology.ts';
 import { deadLetterLimit } from './dead-letters.ts';
 import type { Connection } from './connection.ts';
 import type { Undertaker } from './fate.ts';
@@ -38,9 +38,13 @@ export interface ConsumeBatchOptions<T extends readonly MessageType[]> extends C
   ) => Promise<{ rejected?: ReadonlyMap<Delivery, unknown> } | void>;
 }
 
+export type AnyConsumeOptions =
+  ConsumeOptions<readonly MessageType[]> | ConsumeBatchOptions<readonly MessageType[]>;
+
 export interface ConsumerSettings {
   readonly connection: Connection;
   readonly undertaker: Undertaker;
+  readonly declare: Declare;
   readonly maxBytes: number;
   readonly holdMaxMs: number;
   readonly holdTryMs: number;
@@ -65,10 +69,7 @@ export class Consumer {
   readonly #settings: ConsumerSettings;
   #closed: Promise<void> | undefined;
 
-  constructor(
-    options: ConsumeOptions<readonly MessageType[]> | ConsumeBatchOptions<readonly MessageType[]>,
-    settings: ConsumerSettings,
-  ) {
+  constructor(options: AnyConsumeOptions, settings: ConsumerSettings) {
     this.#settings = settings;
     const { queue, types } = options;
     this.queue = queue.name;
@@ -141,9 +142,7 @@ export class Consumer {
 
 const NONE: Rejections = new Map();
 
-function caller(
-  options: ConsumeOptions<readonly MessageType[]> | ConsumeBatchOptions<readonly MessageType[]>,
-): LaneOptions['call'] {
+function caller(options: AnyConsumeOptions): LaneOptions['call'] {
   if (options.batch) {
     const { handler } = options;
     return async (deliveries, signal) => (await handler(deliveries, signal))?.rejected ?? NONE;

@@ -8,7 +8,7 @@ import { errorText, Poison, Unavailable } from './errors.ts';
 import { meetFate, requeueCopy, type Undertaker } from './fate.ts';
 import type { Hold } from './hold.ts';
 import { decode, describe, type Delivery } from './message.ts';
-import { assertTopology, EXCHANGES, type QueueSpec } from './topology.ts';
+import { EXCHANGES, type Declare, type QueueSpec } from './topology.ts';
 
 /** What the handler says of deliveries it could not handle; those not named are done. */
 export type Rejections = ReadonlyMap<Delivery, unknown>;
@@ -16,6 +16,7 @@ export type Rejections = ReadonlyMap<Delivery, unknown>;
 export interface LaneOptions {
   readonly connection: Connection;
   readonly undertaker: Undertaker;
+  readonly declare: Declare;
   readonly hold: Hold;
   /** The queue that the lane consumes. */
   readonly queue: QueueSpec;
@@ -71,7 +72,7 @@ export class Lane {
 
   constructor(options: LaneOptions, onReady: () => void) {
     this.#options = options;
-    const { connection, undertaker, queue, home, prefetch } = options;
+    const { connection, undertaker, queue, prefetch } = options;
     this.#channel = new KeptChannel<Channel>({
       connection,
       log: undertaker.log,
@@ -79,8 +80,7 @@ export class Lane {
       create: (model) => model.createChannel(),
       setUp: async (channel) => {
         const exchanges = Object.values(EXCHANGES);
-        const queues = queue === home ? [home] : [home, queue];
-        await assertTopology(channel, { exchanges, queues }, undertaker.prefix);
+        await options.declare(channel, { exchanges, queues: [queue] });
         await channel.prefetch(prefetch);
         options.onChannel?.(channel, queue.name);
         await this.#consume(channel);

@@ -1,18 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfirmChannel, Message } from 'amqplib';
 import { KeptChannel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { BrokerUnavailable, UnroutableError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Envelope } from './message.ts';
-import { assertTopology, type Topology } from './topology.ts';
+import type { Declare, Topology } from './topology.ts';
 
 const SWEEP_MS = 250;
 const NACK_PAUSE_MS = 200;
+/**
+ * A queue that was deleted is declared again only after its consumers were told: RabbitMQ 3.10 attaches the
+ * consumers of a queue that is back within milliseconds to it, and then delivers nothing to them.
+ */
+const MEND_PAUSE_MS = 250;
 
 export interface PublisherOptions {
   readonly connection: Connection;
   readonly log: Log;
   readonly prefix: string;
+  readonly declare: Declare;
   /** What is declared when the channel opens, and again when a message comes back unroutable. */
   readonly topology: () => Topology;
   /** At most so many messages, and bytes of bodies, unconfirmed at a time; the rest waits its turn. */
@@ -60,14 +67,14 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    const { connection, log, onChange, prefix, topology } = options;
+    const { connection, log, onChange, declare, topology } = options;
     this.#channel = new KeptChannel<ConfirmChannel>({
       connection,
       log,
       name: 'publish',
       create: (model) => model.createConfirmChannel(),
       setUp: async (channel) => {
-        await assertTopology(channel, topology(), prefix);
+        await declare(channel, topology());
         // before amqplib's own listener, which fails every unconfirmed publish of the channel
         channel.prependListener('close', () => this.#gone.add(channel));
         channel.on('return', (message: Message) => this.#onReturn(message));
@@ -244,17 +251,18 @@ export class Publisher {
 
   /** Declares on a channel of its own: a declaration that the broker refuses closes its channel. */
   async declare(topology: Topology): Promise<void> {
-    const { connection, prefix } = this.#options;
+    const { connection, declare } = this.#options;
     const channel = await (await connection.model())?.createChannel();
     if (!channel) throw new BrokerUnavailable('the broker is closed');
     channel.on('error', () => {});
-    await assertTopology(channel, topology, prefix);
+    await declare(channel, topology);
     await channel.close();
   }
 
   /** Declares the topology again; once for all that wait for it. */
   #mend(): Promise<void> {
-    this.#mending ??= this.declare(this.#options.topology())
+    this.#mending ??= sleep(MEND_PAUSE_MS)
+      .then(() => this.declare(this.#options.topology()))
       .catch((error: Error) => this.#options.log.warn({ error: error.message }, 'topology not declared'))
       .finally(() => (this.#mending = undefined));
     return this.#mending;

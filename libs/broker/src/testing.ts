@@ -15,6 +15,8 @@ export interface BrokerSuite {
   depth(queue: QueueSpec): Promise<number>;
   /** Takes one message from a queue, bare; undefined if there is none. */
   take(queue: QueueSpec): Promise<GetMessage | undefined>;
+  /** Takes all that is in a queue, in its order. */
+  takeAll(queue: QueueSpec): Promise<GetMessage[]>;
   /** Closes all and deletes the suite's exchanges and queues. Fails if a test left a consumer open. */
   end(): Promise<void>;
 }
@@ -49,6 +51,16 @@ export function brokerSuite(url: string | undefined = process.env['MAGPIE_TEST_A
     },
     async take({ name }) {
       return (await (await channel()).get(prefix + name, { noAck: true })) || undefined;
+    },
+    async takeAll({ name }) {
+      const from = await channel();
+      const taken: GetMessage[] = [];
+      for (;;) {
+        const some = Array.from({ length: 200 }, () => from.get(prefix + name, { noAck: true }));
+        const got = (await Promise.all(some)).filter((message) => message !== false);
+        taken.push(...got);
+        if (got.length < some.length) return taken;
+      }
     },
     async end() {
       const leaked = brokers.reduce((sum, broker) => sum + broker.open, 0);

@@ -163,6 +163,21 @@ export async function assertTopology(channel: Channel, topology: Topology, prefi
   );
 }
 
+export type Declare = (channel: Channel, topology: Topology) => Promise<void>;
+
+/**
+ * `assertTopology` with a prefix, one at a time: RabbitMQ 3.10 ends a connection (541) when two channels
+ * declare the same new quorum queue at once.
+ */
+export function declareInTurn(prefix: string): Declare {
+  let last: Promise<unknown> = Promise.resolve();
+  return (channel, topology) => {
+    const mine = last.then(() => assertTopology(channel, topology, prefix));
+    last = mine.catch(() => {});
+    return mine;
+  };
+}
+
 /** Deletes all that `assertTopology` made, messages included. For tests. */
 export async function deleteTopology(channel: Channel, topology: Topology, prefix: string): Promise<void> {
   if (prefix === '') throw new Error('refusing to delete a topology without a prefix');

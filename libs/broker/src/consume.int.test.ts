@@ -1,0 +1,424 @@
+import { jest } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MESSAGES, type DeadLetterBody } from '@magpie/contracts';
+import { Poison, RetryLater, Unavailable } from './errors.ts';
+import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
+import type { Delivery } from './message.ts';
+import { brokerSuite } from './testing.ts';
+import { DEAD_QUEUE, EXCHANGES } from './topology.ts';
+
+jest.setTimeout(60_000);
+
+const suite = brokerSuite();
+const retryDelaysMs = [300, 900];
+const broker = suite.broker({ retryDelaysMs, maxMessageBytes: 10_000, holdTryMs: 100 });
+
+beforeAll(() => broker.whenUp({ timeoutMs: 20_000 }));
+afterAll(() => suite.end());
+
+async function nextLetter(): Promise<DeadLetterBody> {
+  return eventually(async () => {
+    const message = await suite.take(DEAD_QUEUE);
+    if (!message) throw new Error('no dead letter yet');
+    return JSON.parse(message.content.toString()) as DeadLetterBody;
+  });
+}
+
+describe('consume', () => {
+  it('acks when the handler has returned, not before', async () => {
+    const { queue, ticks } = tickQueue('consume-ack');
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const seen: number[] = [];
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: async ({ body }) => {
+        seen.push(body.n);
+        if (body.n === 1) await held;
+      },
+    });
+    await consumer.ready;
+    await broker.publishMany(ticks(4));
+    await eventually(() => expect(seen).toEqual([0, 1, 2, 3]));
+    await sleep(100);
+    // a consumer that goes gives back what it has not acked: only the one still in work
+    const closing = consumer.close({ timeoutMs: 100 });
+    await closing;
+    await eventually(async () => expect(await suite.depth(queue)).toBe(1));
+    release();
+    const message = await suite.take(queue);
+    expect(message?.fields.redelivered).toBe(true);
+    expect(JSON.parse(message?.content.toString() ?? '')).toEqual({ n: 1 });
+  });
+
+  it('keeps the order of the queue with concurrency 1, and never exceeds the concurrency', async () => {
+    for (const concurrency of [1, 4]) {
+      const { queue, ticks } = tickQueue(`consume-order-${concurrency}`);
+      const seen: number[] = [];
+      let running = 0;
+      let most = 0;
+      const consumer = broker.consume({
+        queue,
+        types: [TICK],
+        prefetch: 50,
+        concurrency,
+        handler: async ({ body }) => {
+          most = Math.max(most, ++running);
+          await sleep(1);
+          running -= 1;
+          seen.push(body.n);
+        },
+      });
+      await consumer.ready;
+      await broker.publishMany(ticks(100));
+      await eventually(() => expect(seen).toHaveLength(100));
+      if (concurrency === 1) expect(seen).toEqual(upTo(100));
+      expect(most).toBe(concurrency);
+      await consumer.close();
+      expect(await suite.depth(queue)).toBe(0);
+    }
+  });
+
+  it('retries after the delay of each attempt, then gives up with the error', async () => {
+    const { queue, tick } = tickQueue('consume-retry');
+    const calls: { attempt: number; at: number; delivery: Delivery }[] = [];
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: async (delivery) => {
+        calls.push({ attempt: delivery.attempt, at: Date.now(), delivery });
+        throw new Error('the page is on fire');
+      },
+    });
+    await consumer.ready;
+    await broker.publish({ ...tick(9), headers: { jobId: 'j9' }, messageId: 'm9', correlationId: 'c9' });
+    const letter = await nextLetter();
+    expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    const [first, second, third] = calls.map(({ at }) => at) as [number, number, number];
+    expect(second - first).toBeGreaterThanOrEqual(290);
+    expect(third - second).toBeGreaterThanOrEqual(890);
+    for (const { delivery } of calls) {
+      expect(delivery).toMatchObject({
+        messageId: 'm9',
+        correlationId: 'c9',
+        exchange: 'magpie.steps',
+        routingKey: 'consume-retry.normal',
+        headers: { jobId: 'j9' },
+        redelivered: false,
+      });
+      expect(delivery.headers).toEqual({ jobId: 'j9' });
+    }
+    expect(letter).toMatchObject({
+      reason: 'attempts_exhausted',
+      error: 'the page is on fire',
+      consumer: queue.name,
+      exchange: 'magpie.steps',
+      routingKey: 'consume-retry.normal',
+      headers: { jobId: 'j9', 'x-magpie-attempt': 3 },
+    });
+    expect(await suite.take(DEAD_QUEUE)).toBeUndefined();
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+  });
+
+  it('lets a short delay overtake a long one', async () => {
+    const { queue, tick } = tickQueue('consume-overtake');
+    const seen: string[] = [];
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: async ({ body, attempt }) => {
+        seen.push(`${body.n}/${attempt}`);
+        if (attempt === 1) throw new RetryLater('later', { delayMs: body.n });
+      },
+    });
+    await consumer.ready;
+    await broker.publishMany([tick(900), tick(10)]);
+    await eventually(() => expect(seen).toEqual(['900/1', '10/1', '10/2', '900/2']));
+    await consumer.close();
+  });
+
+  it('makes Poison a dead letter once, with its reason; a replay starts from attempt 1', async () => {
+    const { queue, ticks } = tickQueue('consume-poison');
+    let mended = false;
+    const done: number[] = [];
+    const attempts: number[] = [];
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: async ({ body, attempt }) => {
+        if (body.n === 1) attempts.push(attempt);
+        if (body.n === 1 && !mended) throw new Poison('cursed_number', 'one is cursed');
+        done.push(body.n);
+      },
+    });
+    await consumer.ready;
+    await broker.publishMany(ticks(3));
+    const letter = await nextLetter();
+    expect(letter).toMatchObject({ reason: 'cursed_number', error: 'one is cursed', consumer: queue.name });
+    await eventually(() => expect(done).toEqual([0, 2]));
+    expect(await suite.take(DEAD_QUEUE)).toBeUndefined();
+    mended = true;
+    await broker.replay(letter);
+    await eventually(() => expect(done).toEqual([0, 2, 1]));
+    expect(attempts).toEqual([1, 1]);
+    await consumer.close();
+  });
+
+  it.each([
+    ['not JSON', 'test.tick', Buffer.from('{"n":'), /not JSON/],
+    ['against its schema', 'test.tick', Buffer.from('{"n":1,"extra":true}'), /test.tick@1/],
+    ['of an unknown type', 'test.tock', Buffer.from('{"n":1}'), /unknown message type "test.tock@1"/],
+    ['too large', 'test.tick', Buffer.alloc(10_001, 32), /10001 bytes/],
+  ])('makes a message that is %s a dead letter once', async (name, type, content, text) => {
+    const { queue } = tickQueue(`consume-malformed-${name.replace(/ /g, '-')}`);
+    let calls = 0;
+    const consumer = broker.consume({ queue, types: [TICK], handler: async () => void (calls += 1) });
+    await consumer.ready;
+    const channel = await suite.channel();
+    channel.sendToQueue(suite.prefix + queue.name, content, { type, messageId: `bad ${name}` });
+    const letter = await nextLetter();
+    expect(letter.reason).toBe('malformed');
+    expect(letter.error).toMatch(text);
+    if (name !== 'too large') expect(Buffer.from(letter.body, 'base64')).toEqual(content);
+    expect(await suite.take(DEAD_QUEUE)).toBeUndefined();
+    expect(calls).toBe(0);
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+  });
+
+  it('holds messages while a dependency is down, and uses up no attempt', async () => {
+    const { queue, ticks } = tickQueue('consume-hold');
+    let down = true;
+    let calls = 0;
+    const done: [number, number][] = [];
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      prefetch: 5,
+      handler: async ({ body, attempt }) => {
+        calls += 1;
+        if (down) throw new Unavailable('no database');
+        done.push([body.n, attempt]);
+      },
+    });
+    await consumer.ready;
+    await broker.publishMany(ticks(10));
+    await eventually(() => expect(consumer.holding).toBe(true));
+    await sleep(500);
+    expect(done).toEqual([]);
+    // one at a time tries, so far fewer calls than five messages trying by themselves
+    expect(calls).toBeLessThan(25);
+    down = false;
+    await eventually(() => expect(done).toHaveLength(10));
+    expect(done.map(([n]) => n).sort()).toEqual(upTo(10));
+    expect(done.every(([, attempt]) => attempt === 1)).toBe(true);
+    expect(consumer.holding).toBe(false);
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+    expect(await suite.take(DEAD_QUEUE)).toBeUndefined();
+  });
+
+  it('puts what it has held too long at the end of the queue, as new', async () => {
+    const patient = suite.broker({ retryDelaysMs, holdTryMs: 50, holdMaxMs: 200 });
+    const { queue, ticks } = tickQueue('consume-refresh');
+    let down = true;
+    const done: { n: number; attempt: number; deliveryCount: number | undefined }[] = [];
+    const consumer = patient.consume({
+      queue,
+      types: [TICK],
+      prefetch: 4,
+      concurrency: 2,
+      handler: async ({ body, attempt, deliveryCount }) => {
+        if (down) throw new Unavailable('no database');
+        done.push({ n: body.n, attempt, deliveryCount });
+      },
+    });
+    await consumer.ready;
+    await patient.publishMany(ticks(4));
+    await eventually(() => expect(patient.counts.consumed).toBeGreaterThanOrEqual(10));
+    down = false;
+    await eventually(() => expect(done).toHaveLength(4));
+    await sleep(200);
+    expect(done.map(({ n }) => n).sort()).toEqual(upTo(4));
+    for (const one of done) expect(one).toMatchObject({ attempt: 1, deliveryCount: undefined });
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+    await patient.close();
+  });
+
+  it('gives messages back when it closes while holding', async () => {
+    const { queue, ticks } = tickQueue('consume-hold-close');
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: async () => {
+        throw new Unavailable('no database');
+      },
+    });
+    await consumer.ready;
+    await broker.publishMany(ticks(3));
+    await eventually(() => expect(consumer.holding).toBe(true));
+    await Promise.all([consumer.close(), consumer.close()]);
+    await eventually(async () => expect(await suite.depth(queue)).toBe(3));
+  });
+
+  it('aborts a handler that does not end in time, and does not ack its message', async () => {
+    const { queue, tick } = tickQueue('consume-abort');
+    let aborted = false;
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      handler: (_, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            aborted = true;
+            reject(signal.reason as Error);
+          });
+        }),
+    });
+    await consumer.ready;
+    await broker.publish(tick(1));
+    await eventually(() => expect(broker.counts.consumed).toBeGreaterThan(0));
+    await sleep(50);
+    await consumer.close({ timeoutMs: 100 });
+    expect(aborted).toBe(true);
+    await eventually(async () => expect(await suite.depth(queue)).toBe(1));
+    const message = await suite.take(queue);
+    expect(message?.properties.headers?.['x-magpie-attempt']).toBe(1);
+  });
+
+  it('never makes a dead letter of a dead letter', async () => {
+    const channel = await suite.channel();
+    const letters: unknown[] = [];
+    let usable = false;
+    const consumer = broker.consume({
+      queue: DEAD_QUEUE,
+      types: [MESSAGES.deadLetter],
+      handler: async ({ body, attempt }) => {
+        if (!usable) throw new Poison('unreadable');
+        letters.push([body.reason, attempt]);
+      },
+    });
+    await consumer.ready;
+    await broker
+      .publish({ exchange: EXCHANGES.steps, routingKey: 'void.normal', type: TICK, body: { n: 1 } })
+      .catch(() => {});
+    await sleep(100);
+    usable = true;
+    await eventually(() => expect(letters).toEqual([['unroutable', 2]]));
+    await consumer.close();
+    expect((await channel.checkQueue(suite.prefix + DEAD_QUEUE.name)).messageCount).toBe(0);
+  });
+});
+
+describe('consume in batches', () => {
+  it('hands over full batches, and what there is when the first has waited', async () => {
+    const { queue, ticks } = tickQueue('batch-size');
+    const sizes: number[] = [];
+    const seen: number[] = [];
+    await broker.declare(queue);
+    await broker.publishMany(ticks(25));
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      batch: { max: 10, waitMs: 200 },
+      handler: async (deliveries) => {
+        sizes.push(deliveries.length);
+        for (const { body } of deliveries) seen.push(body.n);
+      },
+    });
+    await eventually(() => expect(seen).toEqual(upTo(25)));
+    expect(sizes).toEqual([10, 10, 5]);
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+  });
+
+  it('acks of a batch only what was not rejected; the rest meets its fate', async () => {
+    const { queue, ticks } = tickQueue('batch-rejected');
+    const done: [number, number][] = [];
+    let down = 2;
+    await broker.declare(queue);
+    await broker.publishMany(ticks(6));
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      batch: { max: 6 },
+      handler: async (deliveries) => {
+        const rejected = new Map<Delivery, Error>();
+        for (const delivery of deliveries) {
+          const { n } = delivery.body;
+          if (n === 1) rejected.set(delivery, new Poison('one'));
+          else if (n === 2 && delivery.attempt === 1) rejected.set(delivery, new RetryLater('two'));
+          else if (n === 4 && down-- > 0) rejected.set(delivery, new Unavailable('four'));
+          else done.push([n, delivery.attempt]);
+        }
+        return { rejected };
+      },
+    });
+    await eventually(() =>
+      expect([...done].sort()).toEqual([
+        [0, 1],
+        [2, 2],
+        [3, 1],
+        [4, 1],
+        [5, 1],
+      ]),
+    );
+    expect(await nextLetter()).toMatchObject({ reason: 'one' });
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+    expect(await suite.take(DEAD_QUEUE)).toBeUndefined();
+  });
+
+  it('tries each alone when a batch fails, so that a bad one costs no other an attempt', async () => {
+    const { queue, ticks } = tickQueue('batch-split');
+    const done: [number, number][] = [];
+    await broker.declare(queue);
+    await broker.publishMany(ticks(8));
+    const consumer = broker.consume({
+      queue,
+      types: [TICK],
+      batch: { max: 8 },
+      handler: async (deliveries) => {
+        if (deliveries.some(({ body }) => body.n === 3)) throw new Poison('three');
+        for (const { body, attempt } of deliveries) done.push([body.n, attempt]);
+      },
+    });
+    expect(await nextLetter()).toMatchObject({ reason: 'three' });
+    await eventually(() => expect(done.map(([n]) => n)).toEqual([0, 1, 2, 4, 5, 6, 7]));
+    expect(done.every(([, attempt]) => attempt === 1)).toBe(true);
+    await consumer.close();
+    expect(await suite.depth(queue)).toBe(0);
+  });
+});
+
+describe('test hooks', () => {
+  it('deliver every message twice, as two genuine messages', async () => {
+    const doubling = suite.broker({ testHooks: { duplicateDeliveries: true } });
+    const { queue, ticks } = tickQueue('twice');
+    const seen: string[] = [];
+    const consumer = doubling.consume({
+      queue,
+      types: [TICK],
+      handler: async ({ body, messageId, redelivered }) =>
+        void seen.push(`${body.n} ${messageId} ${redelivered}`),
+    });
+    await consumer.ready;
+    await doubling.publishMany(ticks(20));
+    await eventually(() => expect(seen).toHaveLength(40));
+    expect(new Set(seen).size).toBe(20);
+    expect(seen.every((one) => one.endsWith('false'))).toBe(true);
+    await consumer.close();
+    expect(doubling.counts.published).toBe(20);
+    await doubling.close();
+  });
+
+  it('a suite that leaves a consumer open fails', async () => {
+    const leaky = brokerSuite();
+    const { queue } = tickQueue('leak');
+    leaky.broker().consume({ queue, types: [TICK], handler: async () => {} });
+    await expect(leaky.end()).rejects.toThrow(/1 consumers or subscriptions were left open/);
+  });
+});
