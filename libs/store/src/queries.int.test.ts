@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { newId, nextOrder } from '@magpie/domain';
+import { openStore, type Store } from './connect.ts';
+import { QUERIES, type Query } from './queries.ts';
+
+const JOB = newId();
+const AT = new Date();
+const period = { from: new Date(0), to: new Date(Date.now() + 1000) };
+const place = [nextOrder(), 'x'] as const;
+const everything = { kind: 'image', source: 'web-images', host: 'example.org', ...period };
+
+/** Each query as the gateway sends it, with every filter that makes it another one. A new query needs a line here. */
+const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
+  job: { one: QUERIES.job(JOB) },
+  jobsByIds: { some: QUERIES.jobsByIds([JOB, 'other']) },
+  jobs: {
+    all: QUERIES.jobs({}, 51),
+    next: QUERIES.jobs({}, 51, JOB),
+    'by state': QUERIES.jobs({ state: 'queued' }, 51, JOB),
+    'by source': QUERIES.jobs({ source: 'web-images' }, 51, JOB),
+    'by time': QUERIES.jobs(period, 51),
+    'by all': QUERIES.jobs({ state: 'queued', source: 'web-images', ...period }, 51, JOB),
+  },
+  jobItems: {
+    first: QUERIES.jobItems(JOB, {}, 1, 51),
+    next: QUERIES.jobItems(JOB, {}, 1, 51, place),
+    latest: QUERIES.jobItems(JOB, everything, -1, 51, place),
+    'by kind': QUERIES.jobItems(JOB, { kind: 'image' }, 1, 51),
+  },
+  jobItem: { one: QUERIES.jobItem(JOB, 'item') },
+  jobErrors: {
+    failed: QUERIES.jobErrors(JOB, 'failed', 51),
+    'failed, next': QUERIES.jobErrors(JOB, 'failed', 51, place),
+    skipped: QUERIES.jobErrors(JOB, 'skipped', 51),
+  },
+  item: { one: QUERIES.item('item') },
+  items: {
+    all: QUERIES.items({}, 51),
+    next: QUERIES.items({}, 51, place),
+    'by kind': QUERIES.items({ kind: 'image' }, 51, place),
+    'by source': QUERIES.items({ source: 'web-images' }, 51, place),
+    'by host': QUERIES.items({ host: 'example.org' }, 51, place),
+    'by host and port': QUERIES.items({ host: 'example.org:8080' }, 51),
+    'by time': QUERIES.items(period, 51),
+    'by all': QUERIES.items(everything, 51, place),
+  },
+  search: {
+    words: QUERIES.search('magpie', {}, undefined, 51),
+    next: QUERIES.search('magpie', {}, undefined, 51, [1.5, 'x']),
+    'by all': QUERIES.search('magpie', everything, JOB, 51, [1.5, 'x']),
+  },
+  source: { one: QUERIES.source('web-images') },
+  sources: { all: QUERIES.sources(51), next: QUERIES.sources(51, 'web-images') },
+  deadLetter: { one: QUERIES.deadLetter('letter') },
+  deadLetters: { all: QUERIES.deadLetters(51), next: QUERIES.deadLetters(51, [AT, 'letter']) },
+  idempotency: { one: QUERIES.idempotency('key') },
+  parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
+  linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },
+  stepsOfJob: { batch: QUERIES.stepsOfJob(JOB, 500) },
+};
+
+type Stage = Record<string, unknown> & { stage?: string };
+
+/** Every stage of a plan, wherever it is nested. */
+function stages(value: unknown): Stage[] {
+  if (Array.isArray(value)) return value.flatMap(stages);
+  if (typeof value !== 'object' || value === null) return [];
+  const { rejectedPlans: _, ...rest } = value as Stage & { rejectedPlans?: unknown };
+  return [...('stage' in rest ? [rest as Stage] : []), ...Object.values(rest).flatMap(stages)];
+}
+
+describe('every query of the gateway', () => {
+  let store: Store;
+  beforeAll(async () => {
+    const url = process.env['MAGPIE_TEST_MONGODB_URL'];
+    if (!url) throw new Error('MAGPIE_TEST_MONGODB_URL is not set: these tests need a real MongoDB');
+    store = openStore({ url, database: `queries-${randomBytes(6).toString('hex')}` });
+    await store.prepare();
+    await fillIn(store);
+  }, 60_000);
+  afterAll(async () => {
+    await store.connection.dropDatabase();
+    await store.close();
+  });
+
+  const cases = Object.entries(EXAMPLES).flatMap(([name, examples]) =>
+    Object.entries(examples).map(([how, query]) => [name, how, query] as const),
+  );
+
+  it.each(cases)('%s, %s', async (_name, _how, query) => {
+    const collection = store[query.from].collection;
+    const plan =
+      'pipeline' in query
+        ? await collection.aggregate(query.pipeline).explain('queryPlanner')
+        : await explainFind(collection as never, query);
+    const found = stages(plan);
+    const names = found.map(({ stage }) => stage);
+    expect(names).not.toContain('COLLSCAN');
+    expect(names.some((name) => /^(IXSCAN|IDHACK|TEXT_MATCH|EXPRESS.*)$/.test(String(name)))).toBe(true);
+
+    // Sorted by the index, or, a search by score, no more held than the page.
+    const pipeline = (plan as { stages?: Record<string, { limit?: number }>[] }).stages ?? [];
+    const sorts = [...found.filter(({ stage }) => stage === 'SORT').map(({ limitAmount }) => limitAmount)];
+    for (const stage of pipeline) if (stage['$sort']) sorts.push(stage['$sort'].limit);
+    expect(sorts).toEqual('pipeline' in query && JSON.stringify(query).includes('$text') ? [51] : []);
+
+    for (const { $lookup } of lookups(query)) expect($lookup.foreignField).toBe('_id');
+  });
+
+  it('has a limit, or a bounded list of ids', () => {
+    for (const [name, how, query] of cases) {
+      const bounded = JSON.stringify(query).match(/"limit":\d+|"\$limit":\d+|"_id":/);
+      expect([name, how, bounded === null]).toEqual([name, how, false]);
+    }
+  });
+});
+
+const lookups = (query: Query): { $lookup: { foreignField: string } }[] =>
+  'pipeline' in query ? (query.pipeline.filter((stage) => '$lookup' in stage) as never) : [];
+
+function explainFind(
+  collection: { find(filter: object, options: object): { explain(how: string): Promise<object> } },
+  { filter, sort, limit, projection }: Extract<Query, { filter: unknown }>,
+): Promise<object> {
+  return collection
+    .find(filter, { ...(sort && { sort }), ...(limit && { limit }), ...(projection && { projection }) })
+    .explain('queryPlanner');
+}
+
+/** Enough of everything that the planner has something to choose from. */
+async function fillIn(store: Store): Promise<void> {
+  const many = <T>(make: (i: number) => T): T[] => Array.from({ length: 200 }, (_, i) => make(i));
+  await store.jobs.collection.insertMany(
+    many((i) => ({
+      _id: newId(Date.now() + i),
+      source: 'web-images',
+      state: i % 2 ? 'queued' : 'running',
+    })) as never[],
+  );
+  await store.items.collection.insertMany(
+    many((i) => ({
+      _id: `item-${i}`,
+      kind: 'image',
+      source: 'web-images',
+      host: 'example.org:443',
+      order: nextOrder(),
+      data: { title: 'magpie' },
+    })) as never[],
+  );
+  await store.links.collection.insertMany(
+    many((i) => ({
+      _id: `${JOB}:item-${i}`,
+      jobId: JOB,
+      target: `item-${i}`,
+      of: 'item',
+      kind: 'image',
+      state: ['stored', 'shared', 'failed', 'pending'][i % 4],
+      order: nextOrder(),
+    })) as never[],
+  );
+  await store.steps.collection.insertMany(
+    many((i) => ({
+      _id: `step-${i}`,
+      jobs: [JOB],
+      state: 'ready',
+      host: 'example.org:443',
+      order: i,
+    })) as never[],
+  );
+  await store.deadLetters.collection.insertMany(
+    many((i) => ({ _id: `letter-${i}`, at: new Date(i) })) as never[],
+  );
+}
