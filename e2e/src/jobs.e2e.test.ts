@@ -185,13 +185,13 @@ test('a job of five images is not kept waiting by one of 50,000', async () => {
 
 test('following links: depth, scope, patterns and limits', async () => {
   const link = (to: string): string => `<a href="${to}">${to}</a>`;
-  world.site.set('/tree', `${link('/tree/a')}${link('/tree/b')}${link('/other')}<img src="/img/7000.png">`);
+  world.site.set('/tree/', `${link('/tree/a')}${link('/tree/b')}${link('/other')}<img src="/img/7000.png">`);
   world.site.set('/tree/a', `${link('/tree/a/deep')}<img src="/img/7001.png">`);
   world.site.set('/tree/b', '<img src="/img/7002.png"><img src="/img/7003.png">');
   world.site.set('/tree/a/deep', '<img src="/img/7004.png">');
   world.site.set('/other', '<img src="/img/7005.png">');
   const images = async (params: Record<string, unknown>): Promise<number[]> => {
-    const id = await world.images(['/tree'], params);
+    const id = await world.images(['/tree/'], params);
     await world.until(id, 'completed');
     return (await world.items(id)).map(({ url }) => Number(/(\d+)\.png/.exec(url)![1])).sort();
   };

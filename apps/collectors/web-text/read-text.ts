@@ -40,7 +40,7 @@ export async function readText(
     kind: 'text',
     url,
     ...(document.url === url ? {} : { finalUrl: document.url }),
-    data: withinSize(read, document.cut),
+    data: withinSize(read),
     outlinks,
     ...(document.etag !== undefined && document.etag.length <= MAX_ETAG ? { etag: document.etag } : {}),
     ...(document.lastModified !== undefined && document.lastModified.length <= MAX_LAST_MODIFIED
@@ -80,8 +80,8 @@ function outlinksOf(html: string, url: string, { robots = true }: TextInput): st
   return kept;
 }
 
-function withinSize(data: TextData, cut: boolean): TextData {
-  const truncated = cut || data.text.length > MAX_TEXT || data.markdown.length > MAX_TEXT;
+function withinSize(data: TextData): TextData {
+  const truncated = data.text.length > MAX_TEXT || data.markdown.length > MAX_TEXT;
   return {
     ...data,
     text: data.text.slice(0, MAX_TEXT).toWellFormed(),

@@ -10,8 +10,6 @@ export type FetchedDocument =
       /** Where redirects led, canonical. */
       readonly url: string;
       readonly text: string;
-      /** The document was larger than is read; the rest is missing. */
-      readonly cut: boolean;
       readonly etag?: string;
       readonly lastModified?: string;
     }
@@ -23,11 +21,11 @@ export interface FetchDocumentOptions {
   readonly robots: boolean;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
-  /** What lies beyond is not read; default 4 MiB. */
+  /** A larger document is refused; default 8 MiB, decompressed. */
   readonly maxBytes?: number;
 }
 
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 const HTML_TYPES = new Set(['text/html', 'application/xhtml+xml']);
 /** Types that say little: what it is, its first bytes tell. */
 const VAGUE_TYPES = new Set([
@@ -45,12 +43,13 @@ const IMAGE_START =
 
 /**
  * Fetches an address that should be a page. The Content-Type decides what it is; where there is none, or a vague
- * one, the first bytes do. Of a large page the first `maxBytes` are read.
- * @throws Permanent `not_html` when it is neither HTML nor text nor an image; and what `http.get` throws
+ * one, the first bytes do.
+ * @throws Permanent `not_html` when it is neither HTML nor text nor an image; `body_too_large` or
+ * `decompressed_too_large` when it is larger than `maxBytes`; and what `http.get` throws
  */
 export async function fetchDocument(
   url: string,
-  { http, log }: Pick<StepContext, 'http' | 'log'>,
+  { http }: Pick<StepContext, 'http'>,
   { robots, etag, lastModified, maxBytes = MAX_BYTES }: FetchDocumentOptions,
 ): Promise<FetchedDocument> {
   const response = await http.get(url, {
@@ -73,13 +72,12 @@ export async function fetchDocument(
     response.cancel();
     throw new Permanent('not_html', `the document is ${type}`, { url: response.url });
   }
-  const { bytes, cut } = await beginning(
+  const bytes = await wholeBody(
     response,
     maxBytes,
     (first) => isVague && IMAGE_START.test(latin1(first)),
   );
   if (bytes === undefined) return { kind: 'image', url: response.url, type };
-  if (cut) log.warn({ url: response.url, maxBytes }, 'page is larger than is read; the rest was left out');
   const { text } = decodeHtml(bytes, response.charset);
   const kind = HTML_TYPES.has(type) || (isVague && HTML_START.test(text.slice(0, 4096))) ? 'html' : 'plain';
   if (isVague && kind !== 'html') {
@@ -91,27 +89,29 @@ export async function fetchDocument(
     kind,
     url: response.url,
     text,
-    cut,
     ...(response.etag === undefined ? {} : { etag: response.etag }),
     ...(response.lastModified === undefined ? {} : { lastModified: response.lastModified }),
   };
 }
 
-/** The first `max` bytes; none at all when `refuse` says so of the first piece. */
-async function beginning(
+/** All bytes; undefined when `refuse` says so of the first piece. */
+async function wholeBody(
   response: HttpResponse,
   max: number,
   refuse: (first: Uint8Array) => boolean,
-): Promise<{ bytes: Uint8Array | undefined; cut: boolean }> {
+): Promise<Uint8Array | undefined> {
   const pieces: Uint8Array[] = [];
   let total = 0;
   for await (const piece of response.body) {
-    if (total === 0 && piece.length > 0 && refuse(piece)) return { bytes: undefined, cut: false };
-    pieces.push(total + piece.length > max ? piece.subarray(0, max - total) : piece);
+    if (total === 0 && piece.length > 0 && refuse(piece)) return undefined;
+    pieces.push(piece);
     total += piece.length;
-    if (total > max) break;
+    if (total > max) {
+      const code = response.headers['content-encoding'] ? 'decompressed_too_large' : 'body_too_large';
+      throw new Permanent(code, `the document has more than ${max} bytes`, { url: response.url });
+    }
   }
-  return { bytes: Buffer.concat(pieces), cut: total > max };
+  return Buffer.concat(pieces);
 }
 
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 64)).toString('latin1');

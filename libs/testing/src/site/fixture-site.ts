@@ -24,7 +24,7 @@ export interface FixtureSite {
 }
 
 /** `/img/<n>.png` is an image like no other; `/img/<n>.png?ms=500` takes so long. */
-const IMAGE = /^\/img\/(\d+)\.png(?:\?ms=(\d+))?$/;
+const IMAGE = /^\/img\/(\d+)\.png(?:\?ms=(\d+)|\?.*)?$/;
 
 /** Starts the site on a free port of `host`. */
 export async function startFixtureSite({ host = '127.0.0.1' } = {}): Promise<FixtureSite> {
