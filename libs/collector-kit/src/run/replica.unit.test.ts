@@ -89,7 +89,7 @@ function work(kind: string, more: Partial<StepWork> = {}): StepWork {
   number += 1;
   return {
     id: `s${number}`,
-    lease: `l${number}`,
+    lease: LEASE,
     jobId: JOB,
     epoch: 1,
     kind,
