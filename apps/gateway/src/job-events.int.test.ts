@@ -1,6 +1,7 @@
 import { EXCHANGES } from '@magpie/broker';
 import { MESSAGES } from '@magpie/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findJob, type JobDocument } from '@magpie/store';
 import { jobEventStream } from './job-event-stream.ts';
 import { readEvents } from './testing/event-source.ts';
 import { makeJob, startGateway, type TestGateway } from './testing/gateway.ts';
@@ -150,14 +151,14 @@ describe('an event stream', () => {
 
   it('says that it is still here, and makes nothing for a reader that does not read', async () => {
     const id = await makeJob(gateway.app);
-    const job = await gateway.store.jobs.findOne({ _id: id }).lean();
+    const job = await findJob(gateway.store, id);
     if (!job) throw new Error('no such job');
     const abort = new AbortController();
-    let tell: ((next: typeof job) => void) | undefined;
+    let tell: ((next: JobDocument) => void) | undefined;
     const watch = {
       size: 1,
       ready: undefined,
-      watch(_id: string, listener: (next: typeof job | undefined) => void) {
+      watch(_id: string, listener: (next: JobDocument | undefined) => void) {
         tell = listener;
         return () => (tell = undefined);
       },

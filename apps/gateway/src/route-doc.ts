@@ -67,8 +67,8 @@ export function routeDoc<
     ...(body ? { body: withExample(body, example) } : {}),
     ...(form ? { consumes: ['application/json', 'application/x-www-form-urlencoded'] } : {}),
     response: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, success(answer)])),
       ...problems([...codes]),
+      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, success(answer)])),
     },
   };
   return schema as typeof schema & {

@@ -6,7 +6,7 @@ import { isLoopback } from '../config.ts';
 import { HttpProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
 
-/** What anybody may read: health, the documentation, the way to it. */
+/** What anybody may read: health, the documentation, the ways to it. */
 const OPEN = /^\/(healthz|readyz|docs(\/.*)?|api\/v1\/docs(\/.*)?)?\/?$/;
 
 /**
@@ -19,7 +19,8 @@ export default fp(
     const own = new URL(publicUrl(app.config)).hostname;
     const expected = key === undefined ? undefined : digest(key);
 
-    app.addHook('onRequest', async (request) => {
+    // After every onRequest hook, so that guesses count against the rate limit too.
+    app.addHook('preParsing', async (request) => {
       if (isForeign(request, own, key === undefined))
         throw new HttpProblem('forbidden', 'The request comes from another web site.');
       if (expected === undefined || OPEN.test(request.url.split('?')[0] ?? '')) return;

@@ -7,6 +7,7 @@ import { openStore, type Store, type StoreOptions } from '@magpie/store';
 import type { FastifyInstance } from 'fastify';
 import { buildApp, type GatewayBroker } from '../app.ts';
 import { gatewayConfig } from '../config.ts';
+import { PARAMS } from './params.ts';
 
 export interface TestGateway {
   app: FastifyInstance;
@@ -28,26 +29,6 @@ export interface TestGatewayOptions {
   /** Sources that have announced themselves; default: both built-in ones. */
   sources?: boolean;
 }
-
-/** A parameter schema that has one of everything. */
-export const PARAMS = {
-  type: 'object',
-  required: ['urls', 'depth', 'scope'],
-  additionalProperties: false,
-  properties: {
-    urls: {
-      type: 'array',
-      minItems: 1,
-      maxItems: 10_000,
-      items: { type: 'string', format: 'http-url', minLength: 1, maxLength: 8192 },
-    },
-    depth: { type: 'integer', minimum: 0, maximum: 20, default: 0 },
-    scope: { enum: ['host', 'site', 'prefix'], default: 'host' },
-    include: { type: 'array', maxItems: 20, items: { type: 'string', maxLength: 200 } },
-    sitemaps: { type: 'boolean' },
-    minBytes: { type: 'integer', minimum: 0 },
-  },
-};
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { env = {}, amqpUrl, sources = true } = options;
