@@ -4,18 +4,19 @@ import {
   decodeDataUrl,
   fetchDocument,
   linksToFollow,
+  mapInTurns,
   movedTerms,
   Permanent,
   scopeOf,
   StepError,
   withinLimits,
   type FoundItem,
-  type NextStep,
   type Step,
   type StepContext,
   type StepResult,
 } from '@magpie/collector-kit';
-import { discoverImages, type FoundImage } from './parse.ts';
+import type { FoundImage } from './parse.ts';
+import { parsePage } from './parse-page.ts';
 import { imageStep, pageStep, restOfPage, type PageInput } from './steps.ts';
 
 /** Embedded images that one step keeps; the next step goes on from there. */
@@ -38,12 +39,13 @@ export async function readPage(
     context.log.info({ url, finalUrl: document.url }, 'page leads out of scope; left out');
     return {};
   }
-  const found = discoverImages(document.text, {
-    url: document.url,
-    candidates: options.candidates,
-    dataUrls: options.dataUrls,
-    limits: { maxImages: 50_000, maxLinks: 50_000 },
-  });
+  const limits = { maxLength: 8 * 1024 * 1024, maxImages: 50_000, maxLinks: 50_000 };
+  const { candidates, dataUrls } = options;
+  const found = await parsePage(
+    document.text,
+    { url: document.url, candidates, dataUrls, limits },
+    context.signal,
+  );
   if (found.truncated) context.log.warn({ url }, 'page names more than is read; the rest was left out');
 
   const embedded = found.images.filter(({ via }) => via === 'data');
@@ -56,12 +58,10 @@ export async function readPage(
   if (embedded.length > from + EMBEDDED_AT_ONCE) {
     return { items, next: [restOfPage(url, input, from + EMBEDDED_AT_ONCE)] };
   }
-  const steps: NextStep[] = [];
-  for (const image of found.images) {
-    const one = image.via === 'data' ? undefined : imageStep(image, document.url, input);
-    if (one) steps.push(one);
-  }
-  const follow = linksToFollow(found.links, crawl, page);
+  const steps = await mapInTurns(found.images, (image) =>
+    image.via === 'data' ? undefined : imageStep(image, document.url, input),
+  );
+  const follow = await linksToFollow(found.links, crawl, page);
   for (const link of follow.urls) steps.push(pageStep(link, follow.terms, options));
   const { next, rest } = withinLimits(steps, Math.max(0, from - embedded.length));
   if (rest !== undefined) next.push(restOfPage(url, input, embedded.length + rest));

@@ -343,3 +343,38 @@ test('ten thousand start pages become as many steps', async () => {
   }
   expect(keys.size).toBe(10_000);
 });
+
+test('a page made to take long to read holds up nothing else', async () => {
+  let hostile = '';
+  for (let i = 0; hostile.length < 4_000_000; i++) hostile += `<a href=${i}><img src=${i}>`;
+  site.route('/', hostile);
+  let longest = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  const player = await createPlayer({ filesRoot });
+  try {
+    const start = await player.perform(source, {
+      kind: 'start',
+      input: {
+        params: {
+          urls: [site.url('/')],
+          depth: 1,
+          exclude: Array.from({ length: 50 }, (_, i) => `/x${i}/.*y$/`),
+        },
+      },
+    });
+    const page = start?.outcome === 'done' ? start.next[0] : undefined;
+    last = performance.now();
+    longest = 0;
+    const outcome = await player.perform(source, page as never);
+    expect(outcome?.outcome).toBe('done');
+  } finally {
+    clearInterval(timer);
+    await player.close();
+    await source.close();
+  }
+  expect(longest).toBeLessThan(1_000);
+});

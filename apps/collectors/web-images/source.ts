@@ -10,6 +10,7 @@ import {
 } from '@magpie/collector-kit';
 import { fetchImage } from './fetch-image.ts';
 import { ImageData, imageOptions, Params } from './params.ts';
+import { close } from './parse-page.ts';
 import { readPage } from './read-page.ts';
 import { ImageInput, PageInput, pageStep } from './steps.ts';
 
@@ -20,6 +21,7 @@ export default defineSource({
   emits: { image: ImageData },
   batch: { image: 20, page: 4 },
   concurrency: { page: 16, rest: 4, sitemap: 2 },
+  close,
   steps: {
     start({ input: { params, from } }) {
       const options = imageOptions(params);

@@ -1,5 +1,4 @@
 import {
-  discoverLinks,
   fetchDocument,
   Permanent,
   type FoundItem,
@@ -9,6 +8,7 @@ import {
 } from '@magpie/collector-kit';
 import { countWords } from './extract-words.ts';
 import { languageOf } from './language.ts';
+import { readLinks } from './links.ts';
 import type { TextData } from './params.ts';
 import type { TextInput } from './steps.ts';
 import { extractInWorker } from './worker-pool.ts';
@@ -31,7 +31,7 @@ export async function readText(
     throw new Permanent('not_html', `the document is ${document.type}`, { url: document.url });
   }
   const isHtml = document.kind === 'html';
-  const outlinks = isHtml ? outlinksOf(document.text, document.url, input) : [];
+  const outlinks = isHtml ? await outlinksOf(document.text, document.url, input, context.signal) : [];
   const read = isHtml ? await readHtml(document.text, document.url, context.signal) : plain(document.text);
   if (read.text === '' && outlinks.length === 0) {
     throw new Permanent('no_text', 'no main text was found', { url: document.url });
@@ -67,8 +67,13 @@ function plain(raw: string): TextData {
 }
 
 /** Where the page leads, as far as it wants to be followed. */
-function outlinksOf(html: string, url: string, { robots = true }: TextInput): string[] {
-  const { links, nofollow } = discoverLinks(html, url);
+async function outlinksOf(
+  html: string,
+  url: string,
+  { robots = true }: TextInput,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { links, nofollow } = await readLinks(html, url, signal);
   if (nofollow && robots) return [];
   const kept: string[] = [];
   let length = 0;

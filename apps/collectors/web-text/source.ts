@@ -12,6 +12,7 @@ import { Params, TextData, textOptions } from './params.ts';
 import { readText } from './read-text.ts';
 import { ExpandInput, TextInput, textStep } from './steps.ts';
 import { close } from './worker-pool.ts';
+import { closeLinks } from './links.ts';
 
 export default defineSource({
   id: 'web-text',
@@ -20,7 +21,7 @@ export default defineSource({
   emits: { text: TextData },
   batch: { text: 8 },
   concurrency: { text: 16, sitemap: 2 },
-  close,
+  close: async () => void (await Promise.all([close(), closeLinks()])),
   steps: {
     start({ input: { params, from } }) {
       const options = textOptions(params);
@@ -36,8 +37,8 @@ export default defineSource({
     },
     sitemap: readSitemaps(textStep),
     text: step(TextInput, readText),
-    expand: step(ExpandInput, ({ input: { crawl, options, page, url, outlinks } }) => {
-      const follow = linksToFollow(outlinks, crawl, { url: page, finalUrl: url });
+    expand: step(ExpandInput, async ({ input: { crawl, options, page, url, outlinks } }) => {
+      const follow = await linksToFollow(outlinks, crawl, { url: page, finalUrl: url });
       return { next: follow.urls.map((link) => textStep(link, follow.terms, options)) };
     }),
   },

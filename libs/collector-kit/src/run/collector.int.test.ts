@@ -38,7 +38,7 @@ const source = defineSource({
       return {};
     },
     fetch: async ({ url = '' }, { http, files }) => {
-      const response = await http.get(url, { limits: { maxBytes: 1_000_000 } });
+      const response = await http.get(url, { limits: { maxBytes: 1e6, maxWireBytes: 1e6 } });
       const file = await files.write('images', response.body, { maxBytes: 1_000_000 });
       return { items: [{ kind: 'image', url, data: {}, file }] };
     },

@@ -5,6 +5,7 @@ import { canonicalUrl } from '@magpie/domain';
 import { Permanent } from '../errors.ts';
 import { createScope, ScopeError, type Scope } from '../html/scope.ts';
 import { Recent } from '../run/recent.ts';
+import { mapInTurns } from './in-turns.ts';
 import { SCOPES, type CrawlParams } from './params.ts';
 
 /** What each step of a crawl carries of its job's terms. */
@@ -55,20 +56,21 @@ export function scopeOf({ root, scope, include = [], exclude = [] }: CrawlTerms)
  * The links that a crawl follows from a page, canonical, each once, with the terms on which their pages are
  * read: one link less. None when the depth is used up.
  */
-export function linksToFollow(
+export async function linksToFollow(
   links: Iterable<string>,
   terms: CrawlTerms,
   page: { url: string; finalUrl: string },
-): { urls: string[]; terms: CrawlTerms } {
+): Promise<{ urls: string[]; terms: CrawlTerms }> {
   const next = { ...movedTerms(terms, page), depth: Math.max(0, terms.depth - 1) };
   if (terms.depth === 0) return { urls: [], terms: next };
   const scope = scopeOf(next);
-  const urls = new Set<string>();
-  for (const link of links) {
+  const urls = await mapInTurns(links, (link) => {
     const url = canonicalOr(link, undefined);
-    if (url !== undefined && url !== page.url && url !== page.finalUrl && scope.admits(url)) urls.add(url);
-  }
-  return { urls: [...urls], terms: next };
+    return url !== undefined && url !== page.url && url !== page.finalUrl && scope.admits(url)
+      ? url
+      : undefined;
+  });
+  return { urls: [...new Set(urls)], terms: next };
 }
 
 /** A start page that redirects (to https, to www) takes its crawl's scope along. */

@@ -72,11 +72,7 @@ export async function fetchDocument(
     response.cancel();
     throw new Permanent('not_html', `the document is ${type}`, { url: response.url });
   }
-  const bytes = await wholeBody(
-    response,
-    maxBytes,
-    (first) => isVague && IMAGE_START.test(latin1(first)),
-  );
+  const bytes = await wholeBody(response, maxBytes, (first) => isVague && IMAGE_START.test(latin1(first)));
   if (bytes === undefined) return { kind: 'image', url: response.url, type };
   const { text } = decodeHtml(bytes, response.charset);
   const kind = HTML_TYPES.has(type) || (isVague && HTML_START.test(text.slice(0, 4096))) ? 'html' : 'plain';

@@ -10,4 +10,6 @@ export {
   type PageStep,
 } from './crawl.ts';
 export { readSitemaps, sitemapSteps } from './sitemaps.ts';
+export { mapInTurns } from './in-turns.ts';
+export { serveSideThread, SideThread, type SideThreadOptions } from './side-thread.ts';
 export { fetchDocument, type FetchedDocument } from './fetch-document.ts';

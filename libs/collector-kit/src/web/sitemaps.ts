@@ -6,6 +6,7 @@ import { parseSitemap, MAX_SITEMAP_BYTES, type Sitemap } from '../html/sitemap.t
 import { withinLimits } from '../source/limits.ts';
 import { step, type StepContext, type StepResult } from '../source/step.ts';
 import { canonicalOr, crawlTerms, CrawlTerms, scopeOf, type PageStep } from './crawl.ts';
+import { mapInTurns } from './in-turns.ts';
 import type { CrawlParams } from './params.ts';
 
 const MAX_LEVEL = 4;
@@ -71,7 +72,10 @@ export function readSitemaps<O>(toPage: PageStep<O>) {
     if (level >= MAX_LEVEL && sitemap.sitemaps.length > 0) {
       context.log.warn({ url, sitemaps: sitemap.sitemaps.length }, 'sitemaps are nested too deep');
     }
-    for (const { loc } of sitemap.urls) if (scope.admits(loc)) steps.push(toPage(loc, crawl, options as O));
+    const pages = await mapInTurns(sitemap.urls, ({ loc }) =>
+      scope.admits(loc) ? toPage(loc, crawl, options as O) : undefined,
+    );
+    steps.push(...pages);
     const { next, rest } = withinLimits(steps, from);
     if (rest !== undefined) next.push(sitemapStep(url, { ...input, from: rest }));
     return { next };
