@@ -100,6 +100,7 @@ function fromForm(schema: Keywords, value: unknown): unknown {
           : part,
       ]),
     );
+  if (schema.anyOf) return fromFormAnyOf(schema.anyOf, value);
   if (schema.type === 'array') {
     const parts = Array.isArray(value) ? value : [value];
     return schema.items ? parts.map((part) => fromForm(schema.items as Keywords, part)) : parts;
@@ -112,6 +113,18 @@ function fromForm(schema: Keywords, value: unknown): unknown {
     if (/^(false|off|no|0)$/i.test(value)) return false;
   }
   return value;
+}
+
+/** Of several alternatives, the first that the text can be read as; a list takes what no other one can be. */
+function fromFormAnyOf(alternatives: readonly Keywords[], value: unknown): unknown {
+  const lists = alternatives.filter(({ type }) => type === 'array');
+  for (const other of alternatives) {
+    const read = fromForm(other, value);
+    if (read !== value && !lists.includes(other)) return read;
+  }
+  return lists[0] === undefined || alternatives.some(({ type }) => type === 'string' && !Array.isArray(value))
+    ? value
+    : fromForm(lists[0], value);
 }
 
 function checkUrls(schema: Keywords, value: unknown, allow: readonly Cidr[], prefix: string): void {

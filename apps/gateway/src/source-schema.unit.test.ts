@@ -102,6 +102,13 @@ describe('the parameter schema of a source', () => {
     [{ sitemaps: 'on' }, { sitemaps: true }],
     [{ sitemaps: 'FALSE' }, { sitemaps: false }],
     [{ sitemaps: 'maybe' }, 'sitemaps'],
+    [{ either: 'true' }, { either: true }],
+    [{ either: 'https://example.org/a' }, { either: ['https://example.org/a'] }],
+    [
+      { either: ['https://example.org/a', 'https://example.org/b'] },
+      { either: ['https://example.org/a', 'https://example.org/b'] },
+    ],
+    [{ either: 'ftp://example.org/' }, 'either.0'],
     [{ include: 'a*' }, { include: ['a*'] }],
     [{ include: ['a*', 'b*'] }, { include: ['a*', 'b*'] }],
     [{ minBytes: '1e3' }, 'minBytes'],

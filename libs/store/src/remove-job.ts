@@ -1,8 +1,8 @@
 import { ENDED } from '@magpie/domain';
-import type { JobDocument, LinkDocument } from './documents.ts';
+import type { LinkDocument } from './documents.ts';
 import type { Store } from './connect.ts';
 import { InvalidTransition } from './jobs.ts';
-import { findJob, isBeingRemoved } from './lists.ts';
+import { findJob } from './lists.ts';
 import { HAVING, QUERIES } from './queries.ts';
 import { runQuery } from './run-query.ts';
 

@@ -43,6 +43,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
               checks: { mongodb: { ok: true, ms: 1 }, rabbitmq: { ok: true, ms: 0 } },
             },
           },
+          503: {
+            description: 'Not ready',
+            schema: Readiness,
+            example: {
+              status: 'not_ready',
+              checks: {
+                mongodb: { ok: false, ms: 2000, error: 'does not answer' },
+                rabbitmq: { ok: true, ms: 0 },
+              },
+            },
+          },
         },
       }),
     },

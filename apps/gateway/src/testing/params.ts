@@ -14,6 +14,12 @@ export const PARAMS = {
     scope: { enum: ['host', 'site', 'prefix'], default: 'host' },
     include: { type: 'array', maxItems: 20, items: { type: 'string', maxLength: 200 } },
     sitemaps: { type: 'boolean' },
+    either: {
+      anyOf: [
+        { type: 'boolean' },
+        { type: 'array', minItems: 1, items: { type: 'string', format: 'http-url' } },
+      ],
+    },
     minBytes: { type: 'integer', minimum: 0 },
   },
 };
