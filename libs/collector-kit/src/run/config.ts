@@ -31,8 +31,9 @@ const own = defineConfig({
   },
   MAGPIE_PREFETCH: {
     schema: Type.Integer({ minimum: 1, maximum: 500 }),
-    default: 8,
-    describe: 'Messages, of up to 100 steps each, that one replica holds at once',
+    default: 32,
+    describe:
+      'Messages, of up to 100 steps each, that one replica holds at once; a message is held until its slowest step is done',
   },
   MAGPIE_MAX_BYTES: {
     schema: Bytes({ minimum: 1024 }),

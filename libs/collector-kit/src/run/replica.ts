@@ -194,7 +194,9 @@ export class Replica {
     this.#runningByKind.set(kind, (this.#runningByKind.get(kind) ?? 1) - 1);
     const ms = Math.round(performance.now() - began);
     this.#options.metrics.ended(kind, outcome?.outcome ?? 'aborted', ms);
-    log.debug({ kind, outcome: outcome?.outcome ?? 'aborted', ms, ...why(outcome) }, 'step ended');
+    const line = { kind, outcome: outcome?.outcome ?? 'aborted', ms, ...why(outcome) };
+    if ('code' in line) log.info(line, 'step was not done');
+    else log.debug(line, 'step ended');
     void this.#settle(held, outcome);
     // A turn of the event loop between steps: controls, acks and timers are not kept waiting by a busy replica.
     setImmediate(() => this.#pump());
@@ -272,6 +274,8 @@ async function unlessDeaf<T>(promise: Promise<T>, signal: AbortSignal, otherwise
   }
 }
 
-function why(outcome: Outcome | undefined): object {
-  return outcome && 'code' in outcome ? { code: outcome.code, url: outcome.url } : {};
+function why(outcome: Outcome | undefined): { code?: string; message?: string; url?: string | undefined } {
+  return outcome && 'code' in outcome
+    ? { code: outcome.code, message: outcome.message, url: outcome.url }
+    : {};
 }

@@ -20,7 +20,7 @@ export interface CollectorOptions {
   readonly contact?: string | undefined;
   /** Steps at once; default 64. */
   readonly concurrency?: number;
-  /** Messages held at once; default 8. */
+  /** Messages held at once; default 32. A message is held until its slowest step is done. */
   readonly prefetch?: number;
   /** The largest body that is fetched; default 64 MiB. */
   readonly maxBytes?: number;
@@ -52,7 +52,7 @@ const LAST_WORDS_MS = 3_000;
 
 /** Starts one replica of a source's collector in this process; returns at once and connects in the background. */
 export async function startCollector(source: Source, options: CollectorOptions): Promise<Collector> {
-  const { amqpUrl, prefix, prefetch = 8, concurrency = 64, graceMs = 5_000 } = options;
+  const { amqpUrl, prefix, prefetch = 32, concurrency = 64, graceMs = 5_000 } = options;
   const name = `collector-${source.id}`;
   const log = options.log ?? createLogger({ name, level: 'silent' });
   const metrics = createReplicaMetrics(options.metrics ?? createMetrics({ name, defaults: false }));

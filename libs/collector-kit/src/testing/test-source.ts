@@ -45,6 +45,10 @@ const fingerprint = (outcome: Outcome | undefined): unknown =>
  */
 export function testSource(source: Source, { cases, lenient = [] }: SourceTests): void {
   describe(`source ${source.id}`, () => {
+    let before = 0;
+    beforeAll(() => {
+      before = openThings();
+    });
     afterAll(() => source.close());
     describe('declaration', () => testDeclaration(source));
 
@@ -84,6 +88,11 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
     });
 
     describe('fetching steps', () => testFetching(source, cases, lenient));
+
+    test('leaves nothing open', async () => {
+      await source.close();
+      await until(() => openThings() <= before, 'the end of all sockets and threads');
+    });
   });
 }
 
@@ -315,6 +324,12 @@ async function withPlayer(filesRoot: string, use: (player: Player) => Promise<vo
   } finally {
     await player.close();
   }
+}
+
+/** Sockets and threads of this process. */
+function openThings(): number {
+  const kinds = new Set(['TCPSocketWrap', 'TCPServerWrap', 'TLSWrap', 'Worker', 'MessagePort']);
+  return process.getActiveResourcesInfo().filter((kind) => kinds.has(kind)).length;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
