@@ -56,6 +56,10 @@ selectInOneWalk(htmlElementPrototype(createDocument('<p>', true)));
  */
 export function parseDocument(html: string, url: string): DomDocument {
   const document = createDocument(html, true);
+  // A page of frames has none.
+  if ((document.body as DomElement | null) === null) {
+    document.documentElement.appendChild(document.createElement('body'));
+  }
   selectInOneWalk(document);
   // Its index of ids breaks when subtrees are moved, and then refuses to remove them; nobody here asks for ids.
   Object.defineProperties(document, { addId: { value: () => {} }, delId: { value: () => {} } });

@@ -212,7 +212,7 @@ function names(values: readonly string[], siteName: string | undefined): string 
     )
     .filter(
       (value) =>
-        value !== '' && value.length <= 120 && !/^(https?:|www\.|@|\/)/i.test(value) && /\p{L}/u.test(value),
+        value !== '' && value.length <= 120 && !/^(https?:|www\.|@|\/)/i.test(value) && /^\p{L}/u.test(value),
     );
   const distinct = [...new Set(clean)];
   const people = distinct.filter((name) => name.toLowerCase() !== siteName?.toLowerCase());

@@ -8,7 +8,7 @@ export interface TitleSources {
   url: string;
 }
 
-const SEPARATOR = /\s+[|\-–—·•»«:~\/\\>]+\s+|\s*[|｜»::]{1,2}\s+|\s*[|｜]\s*|\s+::\s+|:\s+/;
+const SEPARATOR = /\s+[|\-–—·•»«:~/\\>]+\s+|\s*[|｜»::]{1,2}\s+|\s*[|｜]\s*|:\s+/;
 
 /**
  * A heading of the first rank is the title where the declared title (metadata, else `<title>`) agrees with it;
@@ -65,12 +65,12 @@ export function withoutSite(title: string, siteName: string | undefined, url: st
   const first = parts[0] ?? '';
   if (isSiteName(last, siteName, url))
     return withoutSite(
-      title.slice(0, title.lastIndexOf(last)).replace(/[\s|｜\-–—·•»«:~\/\\>]+$/u, ''),
+      title.slice(0, title.lastIndexOf(last)).replace(/[\s|｜\-–—·•»«:~/\\>]+$/u, ''),
       siteName,
       url,
     );
   if (isSiteName(first, siteName, url))
-    return title.slice(first.length).replace(/^[\s|｜\-–—·•»«:~\/\\>]+/u, '');
+    return title.slice(first.length).replace(/^[\s|｜\-–—·•»«:~/\\>]+/u, '');
   const bar = Math.max(title.lastIndexOf(' | '), title.lastIndexOf(' » '), title.lastIndexOf(' :: '));
   const rest = bar < 0 ? '' : title.slice(0, bar).trim();
   return rest.length >= 8 || /[^\u0000-\u024f]/.test(rest) ? rest : title;

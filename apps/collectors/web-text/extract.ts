@@ -45,6 +45,9 @@ export interface ExtractedText {
 /** Bounds under which building and reading the DOM stays below about 64 MB and two seconds. */
 const BOUNDS = { maxDepth: 150, maxElements: 20_000, maxBytes: 3_000_000, maxAttributesBytes: 8192 };
 
+/** Three line breaks say no more than two, and thousands would keep Readability busy for a minute. */
+const BREAKS = /(?:<br\s*\/?>(?:\s|&nbsp;)*){3,}/gi;
+
 /** Characters, white space not counted: below it Readability's choice is no better than the whole body. */
 const SHORT = 250;
 
@@ -104,7 +107,7 @@ function cleanDocument(
   html: string,
   url: string,
 ): { page: DomDocument; metadata: PageMetadata; expected: number } {
-  const page = parseDocument(html, url);
+  const page = parseDocument(html.replace(BREAKS, '<br><br>'), url);
   const metadata = readMetadata(page, url);
   normaliseCode(page);
   removeBoilerplate(page);

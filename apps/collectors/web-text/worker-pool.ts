@@ -18,10 +18,12 @@ export interface PoolOptions {
   workers?: number;
   /** Memory of each thread. */
   limits?: ResourceLimits;
+  /** Milliseconds without work after which a thread ends and its memory is free. Default 60,000. */
+  idleMs?: number;
 }
 
 /** Reading needs about 40 MB beyond the page; a page that needs more than this is given up. */
-const LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
+const LIMITS: ResourceLimits = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4, stackSizeMb: 4 };
 /** A thread on a busy machine may take so many times its time, as long as it did not have that much processor. */
 const PATIENCE = 4;
 
@@ -36,6 +38,7 @@ interface Task {
 interface Thread {
   worker: Worker;
   ready: boolean;
+  idle?: NodeJS.Timeout | undefined;
   task: (Task & { id: number; timer?: NodeJS.Timeout }) | undefined;
 }
 
@@ -49,12 +52,19 @@ export class ExtractionPool {
   #queue: Task[] = [];
   #workers: number;
   #limits: ResourceLimits;
+  #idleMs: number;
   #lastId = 0;
   #closed = false;
 
-  constructor({ workers = 1, limits = LIMITS }: PoolOptions = {}) {
+  constructor({ workers = 1, limits = LIMITS, idleMs = 60_000 }: PoolOptions = {}) {
     this.#workers = workers;
     this.#limits = limits;
+    this.#idleMs = idleMs;
+  }
+
+  /** Threads that run or are being started. */
+  get threads(): number {
+    return this.#threads.size;
   }
 
   /** Like `extractText`, in another thread. Pages wait for a free one in their order. */
@@ -135,6 +145,7 @@ export class ExtractionPool {
   #give(thread: Thread, task: Task): void {
     this.#lastId += 1;
     thread.task = Object.assign(task, { id: this.#lastId });
+    clearTimeout(thread.idle);
     // Only a thread at work keeps the process alive.
     thread.worker.ref();
     const { id, page, url, isPlain } = thread.task;
@@ -183,8 +194,14 @@ export class ExtractionPool {
           }),
         });
     }
-    if (thread.task === undefined) thread.worker.unref();
     this.#dispatch();
+    if (thread.task === undefined) this.#rest(thread);
+  }
+
+  #rest(thread: Thread): void {
+    thread.worker.unref();
+    clearTimeout(thread.idle);
+    thread.idle = setTimeout(() => void this.#end(thread, undefined), this.#idleMs).unref();
   }
 
   #giveUp(task: Task, reason: unknown): void {
@@ -200,6 +217,7 @@ export class ExtractionPool {
     const { task } = thread;
     thread.task = undefined;
     clearTimeout(task?.timer);
+    clearTimeout(thread.idle);
     if (error !== undefined) task?.settle({ error });
     await thread.worker.terminate();
   }

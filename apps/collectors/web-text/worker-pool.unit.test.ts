@@ -4,8 +4,9 @@ import { close, ExtractionPool, extractInWorker } from './worker-pool.ts';
 
 const URL_OF_PAGE = 'https://courier.example/news/harbour-ferry-returns';
 const page = readFileSync(new URL('./fixtures/news-article.html', import.meta.url), 'utf8');
-/** Long to read, whatever the bounds: half a megabyte of small elements. */
-const slow = `<body>${'<div><p>a, <b>b</b> c</p></div>'.repeat(20_000)}`;
+const manyElements = (count: number) => `<body>${'<div><p>a, <b>b</b> c</p></div>'.repeat(count)}`;
+/** Takes a good part of a second to read. */
+const slow = manyElements(4000);
 
 afterAll(close);
 
@@ -64,8 +65,17 @@ it('gives up a page when the signal aborts, waiting or being read', async () => 
 
 it('refuses a page that needs more memory than a thread may have, and goes on', async () => {
   const pool = new ExtractionPool({ limits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 } });
-  const large = codeOf(pool.extract(slow, URL_OF_PAGE, { timeoutMs: 60_000 }));
+  const large = codeOf(pool.extract(manyElements(20_000), URL_OF_PAGE, { timeoutMs: 60_000 }));
   expect(await large).toBe('parse_too_large');
+  expect((await pool.extract(page, URL_OF_PAGE, { timeoutMs: 60_000 })).via).toBe('readability');
+  await pool.close();
+}, 60_000);
+
+it('ends an idle thread and starts another when it is needed', async () => {
+  const pool = new ExtractionPool({ idleMs: 50 });
+  await pool.extract(page, URL_OF_PAGE, { timeoutMs: 60_000 });
+  expect(pool.threads).toBe(1);
+  while (pool.threads > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   expect((await pool.extract(page, URL_OF_PAGE, { timeoutMs: 60_000 })).via).toBe('readability');
   await pool.close();
 }, 60_000);

@@ -138,7 +138,11 @@ function utf16Order(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
   const sample = bytes.subarray(0, 1024);
   let even = 0;
   let odd = 0;
-  for (let at = 0; at < sample.length; at += 1) if (sample[at] === 0) at % 2 === 0 ? (even += 1) : (odd += 1);
+  for (let at = 0; at < sample.length; at += 1) {
+    if (sample[at] !== 0) continue;
+    if (at % 2 === 0) even += 1;
+    else odd += 1;
+  }
   const enough = sample.length / 8;
   if (sample.length < 4) return undefined;
   if (odd > enough && even < odd / 4) return 'utf-16le';

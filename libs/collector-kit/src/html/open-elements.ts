@@ -9,7 +9,7 @@
 /** Where a search for an open element stops, so that no step takes more than this. */
 const MAX_LOOK = 512;
 /** Formatting elements left open are opened anew in every later block: a few unclosed ones multiply a page. */
-const MAX_FORMATTING = 40;
+const MAX_FORMATTING = 12;
 
 const words = (list: string): ReadonlySet<string> => new Set(list.split(' '));
 
