@@ -190,7 +190,24 @@ describe('jobs', () => {
       await gateway.store.links.collection.insertOne(linkOf(other, items[0]!) as never);
       const shared = { _id: 'shared-step', jobs: [id, other], state: 'ready', kind: 'image' };
       const leased = { _id: 'leased-step', jobs: [id], state: 'leased', kind: 'image' };
-      await gateway.store.steps.collection.insertMany([shared, leased] as never[]);
+      const failed = ['own-failed', 'item-failed', 'item-failed-too'].map((_id) => ({
+        _id,
+        jobs: [],
+        state: 'failed',
+      }));
+      await gateway.store.steps.collection.insertMany([shared, leased, ...failed] as never[]);
+      const failure = (jobId: string, target: string) => ({
+        ...linkOf(jobId, items[0]!),
+        _id: `${jobId}:${target}`,
+        target,
+        state: 'failed',
+      });
+      await gateway.store.links.collection.insertMany([
+        { ...failure(id, 'own-failed'), of: 'page' },
+        failure(id, 'item-failed'),
+        failure(id, 'item-failed-too'),
+        failure(other, 'item-failed-too'),
+      ] as never[]);
 
       const refused = await gateway.app.inject({ method: 'DELETE', url: `/api/v1/jobs/${id}` });
       expect(refused.statusCode).toBe(409);
@@ -201,12 +218,14 @@ describe('jobs', () => {
       expect([answer.statusCode, answer.body]).toEqual([204, '']);
       expect((await get(`/api/v1/jobs/${id}`)).statusCode).toBe(404);
       expect(await gateway.store.links.countDocuments({ jobId: id })).toBe(0);
-      expect(await gateway.store.links.countDocuments({ jobId: other })).toBe(2);
+      expect(await gateway.store.links.countDocuments({ jobId: other })).toBe(3);
       expect(
         await gateway.store.items.countDocuments({ _id: { $in: items.map(({ _id }) => _id) }, refs: 1 }),
       ).toBe(1200);
-      const left = await gateway.store.steps.find({ _id: { $in: ['shared-step', 'leased-step'] } }).lean();
+      const steps = ['shared-step', 'leased-step', ...failed.map(({ _id }) => _id)];
+      const left = await gateway.store.steps.find({ _id: { $in: steps } }).lean();
       expect(left.map(({ _id, jobs }) => [_id, jobs]).sort()).toEqual([
+        ['item-failed-too', []],
         ['leased-step', []],
         ['shared-step', [other]],
       ]);

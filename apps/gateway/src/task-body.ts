@@ -21,6 +21,21 @@ export function taskParams(body: unknown): Record<string, unknown> {
   return { ...rest, urls: all };
 }
 
+/** Errors name the field that the client sent: `url`, where the source knows `urls` alone. */
+export function inTermsOfTask(error: unknown, body: unknown): unknown {
+  if (!(error instanceof HttpProblem) || error.extras.errors === undefined) return error;
+  const { url } = body as { url?: unknown };
+  const ahead = url === undefined ? 0 : Array.isArray(url) ? url.length : 1;
+  const errors = error.extras.errors.map((fault) => {
+    const index = /^urls\.(\d+)$/.exec(fault.field)?.[1];
+    if (index === undefined) return fault;
+    const place = Number(index);
+    if (place >= ahead) return { ...fault, field: `urls.${place - ahead}` };
+    return { ...fault, field: Array.isArray(url) ? `url.${place}` : 'url' };
+  });
+  return new HttpProblem(error.code, error.message, { ...error.extras, errors });
+}
+
 function listOf(field: string, value: unknown): string[] {
   if (value === undefined) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];

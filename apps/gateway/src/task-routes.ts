@@ -9,7 +9,7 @@ import { HttpProblem } from './problems.ts';
 import { publicUrl } from './public-url.ts';
 import { IdempotencyHeaders, IdParams, TaskListQuery } from './requests.ts';
 import { routeDoc } from './route-doc.ts';
-import { taskParams } from './task-body.ts';
+import { inTermsOfTask, taskParams } from './task-body.ts';
 
 export interface TaskKind {
   /** `/images_tasks` */
@@ -68,12 +68,16 @@ export const taskRoutes =
         validatorCompiler: () => () => true,
       },
       async (request, reply) => {
-        const { job, replayed } = await app.takeJob(request, {
-          source,
-          params: taskParams(request.body),
-          form: /^application\/x-www-form-urlencoded/i.test(request.headers['content-type'] ?? ''),
-          builtIn: true,
-        });
+        const { job, replayed } = await app
+          .takeJob(request, {
+            source,
+            params: taskParams(request.body),
+            form: /^application\/x-www-form-urlencoded/i.test(request.headers['content-type'] ?? ''),
+            builtIn: true,
+          })
+          .catch((error: unknown) => {
+            throw inTermsOfTask(error, request.body);
+          });
         if (replayed) void reply.header('idempotent-replayed', 'true');
         return reply.code(202).header('location', `${base}${path}/${job._id}`).send(view(job, base));
       },

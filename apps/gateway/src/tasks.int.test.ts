@@ -90,11 +90,18 @@ describe('tasks', () => {
     ['a parameter out of range', { url: URL_, depth: 99 }, 'invalid_request', 'depth'],
     ['a parameter of another type', { url: URL_, depth: '2' }, 'invalid_request', 'depth'],
     ['a choice that is none', { url: URL_, scope: 'planet' }, 'invalid_request', 'scope'],
-    ['a file', { url: 'file:///etc/passwd' }, 'scheme_not_allowed', 'urls.0'],
-    ['ftp', { url: 'ftp://example.org/' }, 'scheme_not_allowed', 'urls.0'],
-    ['no URL', { url: 'not a url' }, 'invalid_url', 'urls.0'],
-    ['a password', { url: 'https://me:secret@example.org/' }, 'credentials_in_url', 'urls.0'],
-    ['a long URL', { url: `https://example.org/${'a'.repeat(9000)}` }, 'url_too_long', 'urls.0'],
+    ['a file', { url: 'file:///etc/passwd' }, 'scheme_not_allowed', 'url'],
+    ['ftp', { url: 'ftp://example.org/' }, 'scheme_not_allowed', 'url'],
+    ['no URL', { url: 'not a url' }, 'invalid_url', 'url'],
+    ['a password', { url: 'https://me:secret@example.org/' }, 'credentials_in_url', 'url'],
+    ['a long URL', { url: `https://example.org/${'a'.repeat(9000)}` }, 'url_too_long', 'url'],
+    [
+      'both, the second bad',
+      { url: URL_, urls: [URL_, 'ftp://example.org'] },
+      'scheme_not_allowed',
+      'urls.1',
+    ],
+    ['a list as url', { url: [URL_, 'ftp://example.org'] }, 'scheme_not_allowed', 'url.1'],
     ['the second of two', { urls: [URL_, 'http://10.0.0.1/'] }, 'blocked_address', 'urls.1'],
     ...[
       'http://127.0.0.1',
@@ -106,7 +113,7 @@ describe('tasks', () => {
       'http://169.254.169.254/latest/meta-data',
       'http://localhost:27017/',
       'http://[::1]/',
-    ].map((url) => [url, { url }, 'blocked_address', 'urls.0'] as const),
+    ].map((url) => [url, { url }, 'blocked_address', 'url'] as const),
   ] as const)('refuse %s', async (_name, payload, code, field) => {
     for (const path of ['/images_tasks', '/text_tasks']) {
       const before = await gateway.store.jobs.countDocuments();

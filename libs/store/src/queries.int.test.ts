@@ -56,6 +56,7 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   idempotency: { one: QUERIES.idempotency('key') },
   parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
   linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },
+  linksOfTargets: { some: QUERIES.linksOfTargets(['item-1', 'item-2']) },
   stepsOfJob: { batch: QUERIES.stepsOfJob(JOB, 500) },
 };
 
@@ -109,7 +110,7 @@ describe('every query of the gateway', () => {
 
   it('has a limit, or a bounded list of ids', () => {
     for (const [name, how, query] of cases) {
-      const bounded = JSON.stringify(query).match(/"limit":\d+|"\$limit":\d+|"_id":/);
+      const bounded = JSON.stringify(query).match(/"limit":\d+|"\$limit":\d+|"(_id|target)":/);
       expect([name, how, bounded === null]).toEqual([name, how, false]);
     }
   });

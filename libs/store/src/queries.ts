@@ -223,6 +223,13 @@ export const QUERIES = {
     projection: { _id: 1, target: 1, of: 1, state: 1 },
   }),
 
+  /** The lines of all ledgers that name one of these. */
+  linksOfTargets: (targets: readonly string[]): FindQuery => ({
+    from: 'links',
+    filter: { target: { $in: targets } },
+    projection: { target: 1 },
+  }),
+
   /** A batch of the steps that a job waits for. */
   stepsOfJob: (jobId: string, limit: number): FindQuery => ({
     from: 'steps',

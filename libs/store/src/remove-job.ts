@@ -32,7 +32,10 @@ export async function removeJob(store: Store, id: string): Promise<boolean> {
   return true;
 }
 
-/** Items that the job had lose a reference, and stay. */
+/**
+ * Items that the job had lose a reference, and stay. What failed leaves its step behind, waiting for nobody; it goes
+ * with the last line of a ledger that names it.
+ */
 const removeLinks = (store: Store, jobId: string): Promise<number> =>
   store.transaction(async (session) => {
     const links = await runQuery<Pick<LinkDocument, '_id' | 'target' | 'of' | 'state'>>(
@@ -41,18 +44,25 @@ const removeLinks = (store: Store, jobId: string): Promise<number> =>
       session,
     );
     if (links.length === 0) return 0;
-    const targets = links
-      .filter(({ of, state }) => of === 'item' && (HAVING as readonly string[]).includes(state))
-      .map(({ target }) => target);
+    const had = links.filter(
+      ({ of, state }) => of === 'item' && (HAVING as readonly string[]).includes(state),
+    );
+    const others = links.filter((link) => !had.includes(link)).map(({ target }) => target);
     await store.links.collection.deleteMany({ _id: { $in: links.map(({ _id }) => _id) } } as never, {
       session,
     });
-    if (targets.length > 0)
+    if (had.length > 0)
       await store.items.collection.updateMany(
-        { _id: { $in: targets }, refs: { $gt: 0 } } as never,
+        { _id: { $in: had.map(({ target }) => target) }, refs: { $gt: 0 } } as never,
         { $inc: { refs: -1 } },
         { session },
       );
+    if (others.length > 0) {
+      const named = await runQuery<{ target: string }>(store, QUERIES.linksOfTargets(others), session);
+      const kept = new Set(named.map(({ target }) => target));
+      const left = { _id: { $in: others.filter((id) => !kept.has(id)) }, jobs: { $size: 0 } };
+      await store.steps.collection.deleteMany({ ...left, state: { $ne: 'leased' } } as never, { session });
+    }
     return links.length;
   });
 
