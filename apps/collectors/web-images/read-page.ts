@@ -8,7 +8,6 @@ import {
   movedTerms,
   Permanent,
   scopeOf,
-  StepError,
   withinLimits,
   type FoundItem,
   type Step,
@@ -103,10 +102,7 @@ async function keepEmbedded(
       });
     } catch (error) {
       if (!(error instanceof Permanent)) throw error;
-      log.info(
-        { page, code: (error as StepError).code, url: image.url.slice(0, 60) },
-        'embedded image left out',
-      );
+      log.info({ page, code: error.code, url: image.url.slice(0, 60) }, 'embedded image left out');
     }
   }
   return [...items.values()];

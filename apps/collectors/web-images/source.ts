@@ -1,10 +1,8 @@
 import {
-  canonicalOr,
-  crawlTerms,
   defineSource,
   readSitemaps,
-  scopeOf,
   sitemapSteps,
+  startTerms,
   step,
   withinLimits,
 } from '@magpie/collector-kit';
@@ -25,10 +23,7 @@ export default defineSource({
   steps: {
     start({ input: { params, from } }) {
       const options = imageOptions(params);
-      const steps = params.urls.map((raw) => {
-        const url = canonicalOr(raw, raw);
-        return pageStep(url, crawlTerms(params, url), options);
-      });
+      const steps = startTerms(params).map(({ url, terms }) => pageStep(url, terms, options));
       steps.push(...sitemapSteps(params, options));
       const { next, rest } = withinLimits(steps, from);
       if (rest !== undefined)

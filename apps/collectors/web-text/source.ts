@@ -1,10 +1,9 @@
 import {
-  canonicalOr,
-  crawlTerms,
   defineSource,
   linksToFollow,
   readSitemaps,
   sitemapSteps,
+  startTerms,
   step,
   withinLimits,
 } from '@magpie/collector-kit';
@@ -25,10 +24,7 @@ export default defineSource({
   steps: {
     start({ input: { params, from } }) {
       const options = textOptions(params);
-      const steps = params.urls.map((raw) => {
-        const url = canonicalOr(raw, raw);
-        return textStep(url, crawlTerms(params, url), options);
-      });
+      const steps = startTerms(params).map(({ url, terms }) => textStep(url, terms, options));
       steps.push(...sitemapSteps(params, options));
       const { next, rest } = withinLimits(steps, from);
       if (rest !== undefined)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { jest } from '@jest/globals';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { defineSource } from '../source/define-source.ts';
@@ -10,6 +11,8 @@ import { serveSite, type Site } from '../testing/site.ts';
 import { startCollector, type Collector, type CollectorOptions } from './start-collector.ts';
 import { createDispatcher, eventually, type TestDispatcher } from './test-dispatcher.ts';
 import { createLink } from './test-link.ts';
+
+jest.setTimeout(60_000);
 
 let ran: string[] = [];
 const gates = new Map<string, () => void>();

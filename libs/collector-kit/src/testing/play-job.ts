@@ -81,7 +81,7 @@ export async function createPlayer({
 /**
  * Plays the storage service for one job in memory: begins with the step `start`, does each own step once by its
  * kind and key, fetches each item once, and asks for `expand` when an item that wants it is there. Steps that
- * fail are not repeated.
+ * fail are not repeated. Close the source when you are done with it.
  */
 export async function playJob(
   source: Source,
@@ -159,7 +159,16 @@ export async function playJob(
     };
   } finally {
     await player.close();
-    await source.close();
+  }
+}
+
+/** A player that reaches loopback, closed after use. */
+export async function withPlayer(filesRoot: string, use: (player: Player) => Promise<void>): Promise<void> {
+  const player = await createPlayer({ filesRoot });
+  try {
+    await use(player);
+  } finally {
+    await player.close();
   }
 }
 

@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { TSchema } from 'typebox';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Value } from 'typebox/value';
-import { Outcome, SourceDescription, type NextStep, type StepWork } from '@magpie/contracts';
+import { Outcome, type NextStep, type StepWork } from '@magpie/contracts';
 import type { Source } from '../source/define-source.ts';
 import { LIMITS } from '../source/limits.ts';
-import { createPlayer, playJob, terminating, type PlayedJob, type Player } from './play-job.ts';
+import { createPlayer, playJob, terminating, withPlayer, type PlayedJob } from './play-job.ts';
+import { testDeclaration } from './test-declaration.ts';
 import { answerWith, serveSite, type Route, type Site } from './site.ts';
 
 export interface SourceCase {
@@ -44,6 +44,8 @@ const fingerprint = (outcome: Outcome | undefined): unknown =>
  * repeated and aborted, its errors say what is to become of the step. Call it at the top level of a test file.
  */
 export function testSource(source: Source, { cases, lenient = [] }: SourceTests): void {
+  // Servers, files and threads on a busy machine.
+  jest.setTimeout(60_000);
   describe(`source ${source.id}`, () => {
     let before = 0;
     beforeAll(() => {
@@ -92,81 +94,6 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
     test('leaves nothing open', async () => {
       await source.close();
       await until(() => openThings() <= before, 'the end of all sockets and threads');
-    });
-  });
-}
-
-function testDeclaration(source: Source): void {
-  const { description, params } = source;
-  const properties = Object.entries(params.properties) as [string, TSchema & Record<string, unknown>][];
-
-  test('is one that can be announced', () => {
-    expect(Value.Check(SourceDescription, description)).toBe(true);
-    expect(JSON.parse(JSON.stringify(description))).toEqual(description);
-    expect(description.summary).not.toMatch(/\.$/);
-    expect(Object.keys(description.emits)).not.toEqual([]);
-  });
-
-  test('takes no parameters that it does not know', () => {
-    expect((params as { additionalProperties?: unknown }).additionalProperties).toBe(false);
-  });
-
-  test('describes each parameter, with examples and defaults that are valid', () => {
-    for (const [name, schema] of properties) {
-      const { description: text, examples, default: fallback } = schema;
-      expect({ name, described: typeof text === 'string' && text !== '' }).toEqual({ name, described: true });
-      for (const example of (examples as unknown[] | undefined) ?? []) {
-        expect({ name, example, valid: Value.Check(schema, example) }).toEqual({
-          name,
-          example,
-          valid: true,
-        });
-      }
-      if (fallback !== undefined) {
-        expect({ name, fallback, valid: Value.Check(schema, fallback) }).toEqual({
-          name,
-          fallback,
-          valid: true,
-        });
-      }
-    }
-  });
-
-  test('begins a job of its examples with steps that it knows', async () => {
-    const required = new Set((params as { required?: string[] }).required ?? []);
-    const examples = properties.flatMap(([name, schema]) => {
-      const [first] = (schema['examples'] as unknown[] | undefined) ?? [];
-      return first === undefined ? [] : [[name, first] as const];
-    });
-    const all = Object.fromEntries(examples);
-    const least = Object.fromEntries(examples.filter(([name]) => required.has(name)));
-    const root = await mkdtemp(join(tmpdir(), 'magpie-source-'));
-    try {
-      await withPlayer(root, async (player) => {
-        for (const given of [least, all]) {
-          expect(source.faultOfParams(given)).toBeUndefined();
-          const outcome = await player.perform(source, { kind: 'start', input: { params: given } });
-          expect(outcome).toMatchObject({ outcome: 'done' });
-          if (outcome?.outcome === 'done')
-            expect(outcome.next.length + outcome.items.length).toBeGreaterThan(0);
-        }
-      });
-    } finally {
-      await rm(root, { recursive: true });
-    }
-  });
-
-  test('refuses steps and inputs that it does not know', async () => {
-    await withPlayer(tmpdir(), async (player) => {
-      for (const step of [
-        { kind: 'no-such-kind' },
-        { kind: 'start', input: {} },
-        { kind: 'start', input: { params: { unknown: 1 } } },
-        { kind: '__proto__' },
-        { kind: 'constructor' },
-      ]) {
-        expect(await player.perform(source, step)).toMatchObject({ outcome: 'failed', code: 'source_error' });
-      }
     });
   });
 }
@@ -314,15 +241,6 @@ async function withSite(
   } finally {
     await site.close();
     await rm(filesRoot, { recursive: true });
-  }
-}
-
-async function withPlayer(filesRoot: string, use: (player: Player) => Promise<void>): Promise<void> {
-  const player = await createPlayer({ filesRoot });
-  try {
-    await use(player);
-  } finally {
-    await player.close();
   }
 }
 

@@ -32,6 +32,18 @@ export function crawlTerms(params: CrawlParams, root: string): CrawlTerms {
   };
 }
 
+/**
+ * The terms on which each start page of a job is read.
+ * @throws Permanent `invalid_pattern`, so that the job says so before anything is fetched
+ */
+export function startTerms(params: CrawlParams): { url: string; terms: CrawlTerms }[] {
+  scopeOf(crawlTerms(params, 'http://any.example/'));
+  return params.urls.map((raw) => {
+    const url = canonicalOr(raw, raw);
+    return { url, terms: crawlTerms(params, url) };
+  });
+}
+
 const scopes = new Recent<Scope>(100);
 
 /**

@@ -7,6 +7,7 @@ export {
   linksToFollow,
   movedTerms,
   scopeOf,
+  startTerms,
   type PageStep,
 } from './crawl.ts';
 export { readSitemaps, sitemapSteps } from './sitemaps.ts';

@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TObject } from 'typebox';
 import { HttpUrl, Recheck } from '@magpie/contracts';
 
 const Pattern = Type.String({
@@ -94,5 +94,4 @@ export const crawlParams = {
   ),
 } as const;
 
-const Crawl = Type.Object(crawlParams);
-export type CrawlParams = Static<typeof Crawl>;
+export type CrawlParams = Static<TObject<typeof crawlParams>>;

@@ -50,7 +50,7 @@ export class SideThread<T, R> {
         },
       };
       const onAbort = (): void => {
-        if (job === this.#current) this.#discard(new Aborted());
+        if (job === this.#current) void this.#discard(new Aborted());
         else {
           this.#waiting = this.#waiting.filter((one) => one !== job);
           job.settle(new Aborted());
@@ -83,7 +83,7 @@ export class SideThread<T, R> {
     this.#worker.postMessage(job.task);
     const { timeoutMs } = this.#options;
     this.#timer = setTimeout(
-      () => this.#discard(new Permanent('parse_timeout', `it took more than ${timeoutMs} ms`)),
+      () => void this.#discard(new Permanent('parse_timeout', `it took more than ${timeoutMs} ms`)),
       timeoutMs,
     );
   }

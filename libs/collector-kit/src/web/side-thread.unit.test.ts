@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { SideThread } from './side-thread.ts';
+
+jest.setTimeout(60_000);
 
 const module = new URL('./side-thread-fixture.ts', import.meta.url);
 const never = new AbortController().signal;
 let thread: SideThread<{ do: string; n: number }, number>;
 
 beforeEach(() => {
-  thread = new SideThread(module, { timeoutMs: 3_000, memoryMb: 32 });
+  thread = new SideThread(module, { timeoutMs: 5_000, memoryMb: 32 });
 });
 afterEach(() => thread.close());
 
