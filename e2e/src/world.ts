@@ -100,7 +100,12 @@ export class World {
   }
 
   /** Asks again until it holds; throws with the last answer when it does not in time. */
-  async eventually<T>(ask: () => Promise<T> | T, holds: (value: T) => boolean, ms = 60_000): Promise<T> {
+  async eventually<T>(
+    ask: () => Promise<T> | T,
+    holds: (value: T) => boolean,
+    ms = 60_000,
+    every = 50,
+  ): Promise<T> {
     const deadline = Date.now() + ms;
     for (;;) {
       let value: T | undefined;
@@ -113,7 +118,7 @@ export class World {
       }
       if (Date.now() > deadline)
         throw new Error(`never: ${JSON.stringify(value ?? String(fault)).slice(0, 2000)}`);
-      await pause(50);
+      await pause(every);
     }
   }
 

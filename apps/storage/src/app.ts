@@ -8,6 +8,7 @@ import {
   PublishManyError,
   RESULTS_QUEUE,
   SOURCES_QUEUE,
+  stepsAloneQueue,
   stepsQueue,
   Unavailable,
   UnroutableError,
@@ -120,6 +121,7 @@ export async function startStorage({
     handler: async ({ body }) =>
       held(async () => {
         await broker.declare(stepsQueue(body.id));
+        await broker.declare(stepsAloneQueue(body.id));
         await sources.announce(body);
       }),
   });
@@ -158,9 +160,9 @@ async function keepDeadLetter(store: Store, messageId: string, body: DeadLetterB
 async function publishSteps(broker: Broker, messages: OutgoingSteps[]): Promise<OutgoingSteps[]> {
   try {
     await broker.publishMany(
-      messages.map(({ message, priority, correlationId }) => ({
+      messages.map(({ message, alone, priority, correlationId }) => ({
         exchange: EXCHANGES.steps,
-        routingKey: `${message.source}.${priority}`,
+        routingKey: `${message.source}.${alone ? 'alone.' : ''}${priority}`,
         type: MESSAGES.steps,
         body: message,
         correlationId,

@@ -22,6 +22,7 @@ export {
   retryQueue,
   SOURCES_QUEUE,
   STEPS_TTL_MS,
+  stepsAloneQueue,
   stepsQueue,
   suspectsQueue,
   type Binding,

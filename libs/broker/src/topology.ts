@@ -36,7 +36,7 @@ const exchange = (
 
 /** Every exchange; the names are permanent. */
 export const EXCHANGES = {
-  /** `<source>.<priority>`: work for the collectors of a source. */
+  /** `<source>.<priority>`: work for the collectors of a source; `<source>.alone.<priority>` for what is done alone. */
   steps: exchange('magpie.steps', 'topic'),
   /** `<source>`: what became of steps. */
   results: exchange('magpie.results', 'topic'),
@@ -78,6 +78,14 @@ export const stepsQueue = (source: string): QueueSpec =>
   queue(`${source}.steps.run`, [{ exchange: EXCHANGES.steps.name, routingKey: `${source}.*` }], {
     'x-message-ttl': STEPS_TTL_MS,
   });
+
+/** Steps over which a collector died: one at a time, in a replica that does nothing else meanwhile. */
+export const stepsAloneQueue = (source: string): QueueSpec =>
+  queue(
+    `${source}.steps.run-alone`,
+    [{ exchange: EXCHANGES.steps.name, routingKey: `${source}.alone.*` }],
+    { 'x-message-ttl': STEPS_TTL_MS },
+  );
 
 /** Results of every source. */
 export const RESULTS_QUEUE = queue('storage.results.store', [
@@ -162,6 +170,12 @@ export async function assertTopology(channel: Channel, topology: Topology, prefi
     }),
   );
 }
+
+/**
+ * A queue that was deleted is declared again only after all its consumers were told, in ms: RabbitMQ 3.10 by
+ * itself attaches the consumers of a queue that is back within milliseconds, and then delivers nothing to them.
+ */
+export const DELETED_QUEUE_PAUSE_MS = 250;
 
 export type Declare = (channel: Channel, topology: Topology) => Promise<void>;
 

@@ -155,9 +155,13 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** What the driver lets through as it is when the server goes away in the middle of a command. */
+const SOCKET_ERRORS: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ETIMEDOUT']);
+
 /** Whether an error means that the database is out of reach, rather than that the operation was wrong. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof StoreUnavailable) return true;
+  if (SOCKET_ERRORS.has(String((error as { code?: unknown } | null)?.code))) return true;
   if (
     error instanceof mongoose.mongo.MongoServerSelectionError ||
     error instanceof mongoose.mongo.MongoNetworkError

@@ -76,8 +76,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const letter = await findDeadLetter(store, request.params.id);
       if (letter === undefined) throw new HttpProblem('not_found', 'There is no such dead letter.');
-      const answer =
-        letter.exchange === EXCHANGES.steps.name ? await replaySteps(letter) : await replay(letter);
+      const ofSteps = letter.exchange === EXCHANGES.steps.name && isSteps(letter);
+      const answer = ofSteps ? await replaySteps(letter) : await replay(letter);
       await removeDeadLetter(store, letter._id);
       request.log.info({ deadLetter: letter._id, ...answer }, 'dead letter replayed');
       return answer;
@@ -131,6 +131,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return { replayed: 'message' as const, steps: 0 };
   }
 };
+
+/** Whether it is a message of the dispatcher; an older one may not say of what type it is. */
+const isSteps = ({ type }: DeadLetterDocument): boolean => type === undefined || type === MESSAGES.steps.name;
 
 function readJson(base64: string): unknown {
   try {

@@ -37,6 +37,8 @@ export interface DirectorOptions {
 
 export interface OutgoingSteps {
   message: StepsMessage;
+  /** A collector died over its step: nothing else is to run beside it. */
+  alone: boolean;
   priority: JobDocument['priority'];
   correlationId: string;
 }
@@ -250,6 +252,7 @@ export class Director {
             deadline: now + startMs + workMs,
             steps: batch.map((step) => work(step, job, token)),
           },
+          alone: batch[0]!.crashes > 0,
           priority: job.priority,
           correlationId: job.correlationId,
         });

@@ -2,7 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createBroker, EXCHANGES, RESULTS_QUEUE, stepsQueue, type Broker } from '@magpie/broker';
+import {
+  createBroker,
+  EXCHANGES,
+  RESULTS_QUEUE,
+  stepsAloneQueue,
+  stepsQueue,
+  type Broker,
+} from '@magpie/broker';
 import {
   MESSAGES,
   type FoundItem,
@@ -49,6 +56,7 @@ export class World {
     const world = new World(await mkdtemp(join(tmpdir(), 'magpie-storage-')), options);
     for (let i = 0; i < storages; i++) await world.addStorage({ duplicate });
     await world.broker.declare(stepsQueue(SOURCE));
+    await world.broker.declare(stepsAloneQueue(SOURCE));
     await world.broker.publish({
       exchange: EXCHANGES.events,
       routingKey: `source.${SOURCE}.announced`,
@@ -61,18 +69,19 @@ export class World {
       types: [MESSAGES.control],
       handler: ({ body }) => void world.controls.push(body),
     });
-    world.broker.consume({
-      queue: stepsQueue(SOURCE),
-      types: [MESSAGES.steps],
-      prefetch: 100,
-      handler: async ({ body }) => {
-        for (const step of body.steps) {
-          world.seen.push(step);
-          const answer = await world.script(step);
-          if (answer) await world.answer(step, answer);
-        }
-      },
-    });
+    for (const queue of [stepsQueue(SOURCE), stepsAloneQueue(SOURCE)])
+      world.broker.consume({
+        queue,
+        types: [MESSAGES.steps],
+        prefetch: 100,
+        handler: async ({ body }) => {
+          for (const step of body.steps) {
+            world.seen.push(step);
+            const answer = await world.script(step);
+            if (answer) await world.answer(step, answer);
+          }
+        },
+      });
     return world;
   }
 

@@ -31,7 +31,12 @@ export interface Delivery {
   /** It was in somebody's hands before, who did not ack it. */
   readonly redelivered: boolean;
   readonly correlationId?: string | undefined;
+  /** It may be what killed a collector: nothing else runs in this replica while it does. */
+  readonly alone?: boolean;
 }
+
+/** Where steps wait that run alone; no kind of step has this name. */
+const ALONE = '';
 
 /** One step in this replica: waiting, running, or ended and not yet confirmed. */
 interface Held {
@@ -60,6 +65,8 @@ export class Replica {
   readonly #waiting = new Map<string, Held[]>();
   readonly #runningByKind = new Map<string, number>();
   #running = 0;
+  /** What runs, runs alone. */
+  #alone = false;
   #ending = false;
 
   constructor(options: ReplicaOptions) {
@@ -76,7 +83,8 @@ export class Replica {
   }
 
   /** Resolves when the message may be acked: the outcomes of all its steps are confirmed, or none is wanted. */
-  async take(message: StepsMessage, { redelivered, correlationId }: Delivery): Promise<void> {
+  async take(message: StepsMessage, delivery: Delivery): Promise<void> {
+    const { redelivered, correlationId, alone = false } = delivery;
     const late = Date.now() > message.startBefore;
     const settled = message.steps.map((work) => {
       // A redelivered step that is still here, or was answered from here, did not lose its replica: only its channel.
@@ -94,7 +102,7 @@ export class Replica {
       }
       if (this.#ending) return this.#answer(work, stopped(work, 'shutdown'));
       if (this.#holds.covers(work)) return this.#answer(work, stopped(work, 'held'));
-      return this.#queue(work, message, correlationId);
+      return this.#queue(work, message, correlationId, alone);
     });
     this.#pump();
     await Promise.all(settled);
@@ -131,6 +139,7 @@ export class Replica {
     work: StepWork,
     { startBefore, deadline }: StepsMessage,
     correlationId: string | undefined,
+    alone: boolean,
   ): Promise<void> {
     const held: Held = {
       work,
@@ -146,29 +155,46 @@ export class Replica {
     const same = this.#byId.get(work.id);
     if (same) same.add(held);
     else this.#byId.set(work.id, new Set([held]));
-    const kind = this.#waiting.get(work.kind);
-    if (kind) kind.push(held);
-    else this.#waiting.set(work.kind, [held]);
+    const lane = alone ? ALONE : work.kind;
+    const waiting = this.#waiting.get(lane);
+    if (waiting) waiting.push(held);
+    else this.#waiting.set(lane, [held]);
     return held.settled.promise;
   }
 
   /** Begins what may begin. Kinds take turns, so that many images do not keep pages from being read. */
   #pump(): void {
     const { concurrency, source } = this.#options;
+    if (this.#waiting.has(ALONE)) {
+      if (this.#running === 0) this.#begin(ALONE);
+      return;
+    }
+    if (this.#alone) return;
     for (let began = true; began && this.#running < concurrency;) {
       began = false;
       for (const [kind, waiting] of this.#waiting) {
         if (this.#running >= concurrency) break;
         if ((this.#runningByKind.get(kind) ?? 0) >= (source.concurrency[kind] ?? concurrency)) continue;
-        const held = waiting.shift();
-        if (waiting.length === 0) this.#waiting.delete(kind);
-        if (!held) continue;
+        if (waiting.length === 0) continue;
         began = true;
-        if (Date.now() > held.startBefore) void this.#settle(held, stopped(held.work, 'late'));
-        else void this.#run(held);
+        this.#begin(kind);
       }
     }
     this.#options.metrics.load(this.#running, this.#held.size - this.#running);
+  }
+
+  #begin(lane: string): void {
+    const waiting = this.#waiting.get(lane);
+    const held = waiting?.shift();
+    if (waiting?.length === 0) this.#waiting.delete(lane);
+    if (!held) return;
+    if (Date.now() > held.startBefore) {
+      void this.#settle(held, stopped(held.work, 'late'));
+      setImmediate(() => this.#pump());
+      return;
+    }
+    this.#alone = lane === ALONE;
+    void this.#run(held);
   }
 
   async #run(held: Held): Promise<void> {
@@ -191,6 +217,7 @@ export class Replica {
     clearTimeout(timer);
     held.running = false;
     this.#running -= 1;
+    this.#alone = false;
     this.#runningByKind.set(kind, (this.#runningByKind.get(kind) ?? 1) - 1);
     const ms = Math.round(performance.now() - began);
     this.#options.metrics.ended(kind, outcome?.outcome ?? 'aborted', ms);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createBroker, EXCHANGES, stepsQueue, type Broker } from '@magpie/broker';
+import { createBroker, EXCHANGES, stepsAloneQueue, stepsQueue, type Broker } from '@magpie/broker';
 import { MESSAGES } from '@magpie/contracts';
 import { createLogger, createMetrics, createOpened, type Logger, type Metrics } from '@magpie/service-kit';
 import { createContexts } from '../context/create-contexts.ts';
@@ -104,9 +104,18 @@ export async function startCollector(source: Source, options: CollectorOptions):
       concurrency: prefetch,
       handler: ({ body, redelivered, correlationId }) => replica.take(body, { redelivered, correlationId }),
     });
+    const suspects = broker.consume({
+      queue: stepsAloneQueue(source.id),
+      types: [MESSAGES.steps],
+      prefetch: 1,
+      concurrency: 1,
+      handler: ({ body, redelivered, correlationId }) =>
+        replica.take(body, { redelivered, correlationId, alone: true }),
+    });
     let closed: Promise<void> | undefined;
     const close = async (): Promise<void> => {
-      const taken = consumer.close({ timeoutMs: graceMs + LAST_WORDS_MS + 2_000 });
+      const timeoutMs = graceMs + LAST_WORDS_MS + 2_000;
+      const taken = Promise.all([consumer.close({ timeoutMs }), suspects.close({ timeoutMs })]);
       await replica.end(graceMs);
       await Promise.race([results.flush(), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
       over.abort(new Error('the collector is closed'));
@@ -122,7 +131,7 @@ export async function startCollector(source: Source, options: CollectorOptions):
       get running() {
         return replica.running;
       },
-      ready: Promise.all([consumer.ready, control.ready, broker.whenUp()]).then(() => {}),
+      ready: Promise.all([consumer.ready, suspects.ready, control.ready, broker.whenUp()]).then(() => {}),
       close: () => (closed ??= close()),
     };
   } catch (error) {
