@@ -1,7 +1,7 @@
 import type { Channel } from 'amqplib';
 import type { DeadLetterBody, MessageType } from '@magpie/contracts';
 import { atMost } from './at-most.ts';
-import { Connection } from './connection.ts';
+import { checkUrl, Connection } from './connection.ts';
 import {
   Consumer,
   type AnyConsumeOptions,
@@ -73,6 +73,7 @@ const DEFAULT_CLOSE_MS = 10_000;
 /**
  * A process's access to the broker: one connection to publish and one to consume, so that a broker that slows
  * its publishers never holds up acks. Returns at once and connects in the background, again for ever.
+ * @throws TypeError when the URL is no AMQP URL
  */
 export function createBroker(options: BrokerOptions): Broker {
   return new Broker(options);
@@ -84,7 +85,8 @@ export class Broker {
   readonly #maxBytes: number;
   readonly #copies: number;
   readonly #retryDelaysMs: readonly number[];
-  readonly #queues = new Map<string, QueueSpec>();
+  readonly #declared = new Map<string, QueueSpec>();
+  readonly #consumed = new Map<string, QueueSpec>();
   readonly #outgoing: Connection;
   readonly #incoming: Connection;
   readonly #publisher: Publisher;
@@ -99,6 +101,7 @@ export class Broker {
 
   constructor(options: BrokerOptions) {
     const { url, name = 'magpie', testHooks } = options;
+    checkUrl(url);
     this.#prefix = options.prefix ?? '';
     this.#log = options.log ?? SILENT;
     this.#maxBytes = options.maxMessageBytes ?? 8 * 1024 * 1024;
@@ -118,7 +121,7 @@ export class Broker {
       connection: this.#outgoing,
       log: this.#log,
       prefix: this.#prefix,
-      topology: () => this.topology,
+      topology: () => ({ own: this.#topologyWith([...this.#declared.values()]), all: this.topology }),
       maxInFlight: options.maxInFlight ?? 2_000,
       maxInFlightBytes: options.maxInFlightBytes ?? 32 * 1024 * 1024,
       timeoutMs: options.publishTimeoutMs ?? 10_000,
@@ -151,9 +154,11 @@ export class Broker {
     return this.#status;
   }
 
-  /** Why it is not up, as far as is known; for a readiness check. */
+  /** Why it is not up, as far as is known; undefined when it is. For a readiness check. */
   get lastError(): string | undefined {
-    return this.#outgoing.lastError ?? this.#incoming.lastError;
+    if (this.#status === 'up') return undefined;
+    if (this.#outgoing.up && this.#incoming.up) return this.#publisher.lastError;
+    return this.#outgoing.up ? this.#incoming.lastError : this.#outgoing.lastError;
   }
 
   /** Consumers and subscriptions not closed yet. */
@@ -161,12 +166,15 @@ export class Broker {
     return this.#consumers.size + this.#subscriptions.size;
   }
 
-  /** All that this process declares. */
+  /** All that this process declares: what it publishes to, and what it consumes. */
   get topology(): Topology {
+    return this.#topologyWith([...this.#declared.values(), ...this.#consumed.values()]);
+  }
+
+  #topologyWith(queues: readonly QueueSpec[]): Topology {
     const core = coreTopology(this.#retryDelaysMs);
-    const names = new Set(core.queues.map(({ name }) => name));
-    const others = [...this.#queues.values()].filter(({ name }) => !names.has(name));
-    return { ...core, queues: [...core.queues, ...others] };
+    const byName = new Map([...core.queues, ...queues].map((queue) => [queue.name, queue]));
+    return { ...core, queues: [...byName.values()] };
   }
 
   /** Calls the listener at each change; returns what ends that. */
@@ -199,7 +207,7 @@ export class Broker {
    * resolves when it is there. @throws BrokerUnavailable
    */
   async declare(queue: QueueSpec, { timeoutMs = 10_000 }: { timeoutMs?: number } = {}): Promise<void> {
-    this.#queues.set(queue.name, queue);
+    this.#declared.set(queue.name, queue);
     await this.whenUp({ timeoutMs });
     await this.#publisher.declare({ exchanges: Object.values(EXCHANGES), queues: [queue] });
   }
@@ -283,7 +291,7 @@ export class Broker {
   consume<const T extends readonly MessageType[]>(options: ConsumeBatchOptions<T>): Consumer;
   consume(options: AnyConsumeOptions): Consumer {
     if (this.#closed) throw new BrokerUnavailable('the broker is closed');
-    for (const queue of [options.queue, suspectsQueue(options.queue)]) this.#queues.set(queue.name, queue);
+    for (const queue of [options.queue, suspectsQueue(options.queue)]) this.#consumed.set(queue.name, queue);
     const consumer = new Consumer(options, this.#settings);
     this.#consumers.add(consumer);
     return consumer;

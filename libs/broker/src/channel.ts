@@ -31,6 +31,7 @@ export class KeptChannel<C extends Channel> {
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #current: C | undefined;
+  #lastError: string | undefined;
 
   constructor(options: KeptChannelOptions<C>) {
     this.#options = options;
@@ -40,6 +41,11 @@ export class KeptChannel<C extends Channel> {
   /** The channel, when it is open and set up. */
   get current(): C | undefined {
     return this.#current;
+  }
+
+  /** Why it was lost, or could not be set up, the last time. */
+  get lastError(): string | undefined {
+    return this.#lastError;
   }
 
   /** May be called twice. Takes about 1 s at most: a channel that does not answer goes with its connection. */
@@ -85,6 +91,7 @@ export class KeptChannel<C extends Channel> {
       }
       if (this.#closing.signal.aborted) return;
       failures = Date.now() - began > STEADY_MS ? 1 : failures + 1;
+      this.#lastError = reason;
       if (reason) log.warn({ channel: name, error: reason }, 'channel lost, building it again');
       const pause = retryDelay(failures, { baseMs: 50, maxMs: 5_000 });
       await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => {});

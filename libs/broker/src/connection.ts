@@ -19,6 +19,12 @@ export interface ConnectionOptions {
   readonly onChange: () => void;
 }
 
+/** @throws TypeError when it is no AMQP URL; the error does not repeat it, it may hold a password */
+export function checkUrl(url: string): void {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : undefined;
+  if (protocol !== 'amqp:' && protocol !== 'amqps:') throw new TypeError('not an amqp:// or amqps:// URL');
+}
+
 /** Where a broker is, without its credentials. */
 export function brokerAddress(url: string): string {
   const { protocol, host, pathname } = new URL(url);

@@ -264,6 +264,29 @@ describe('consume', () => {
     await eventually(async () => expect(await suite.depth(queue)).toBe(3));
   });
 
+  it('lets a handler publish and end while the broker closes', async () => {
+    const closing = suite.broker();
+    const { queue, tick } = tickQueue('consume-closing');
+    const after = tickQueue('consume-closing-after');
+    await closing.declare(after.queue);
+    let begun = false;
+    const consumer = closing.consume({
+      queue,
+      types: [TICK],
+      handler: async ({ body }) => {
+        begun = true;
+        await sleep(300);
+        await closing.publish(after.tick(body.n));
+      },
+    });
+    await consumer.ready;
+    await closing.publish(tick(5));
+    await eventually(() => expect(begun).toBe(true));
+    await Promise.all([closing.close(), consumer.close(), closing.close()]);
+    expect(await suite.depth(after.queue)).toBe(1);
+    expect(await suite.depth(queue)).toBe(0);
+  });
+
   it('aborts a handler that does not end in time, and does not ack its message', async () => {
     const { queue, tick } = tickQueue('consume-abort');
     let aborted = false;

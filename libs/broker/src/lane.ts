@@ -8,7 +8,7 @@ import { errorText, Poison, Unavailable } from './errors.ts';
 import { meetFate, requeueCopy, type Undertaker } from './fate.ts';
 import type { Hold } from './hold.ts';
 import { decode, describe, type Delivery } from './message.ts';
-import { EXCHANGES, type Declare, type QueueSpec } from './topology.ts';
+import { DELETED_QUEUE_PAUSE_MS, EXCHANGES, type Declare, type QueueSpec } from './topology.ts';
 
 /** What the handler says of deliveries it could not handle; those not named are done. */
 export type Rejections = ReadonlyMap<Delivery, unknown>;
@@ -129,7 +129,9 @@ export class Lane {
       (raw) => {
         if (raw) return this.#onDelivery(session, raw);
         undertaker.log.warn({ queue: queue.name }, 'the queue was deleted');
-        channel.close().catch(() => {});
+        setTimeout(() => {
+          if (!session.closed) channel.close().catch(() => {});
+        }, DELETED_QUEUE_PAUSE_MS);
       },
       { noAck: false },
     );

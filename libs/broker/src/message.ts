@@ -141,7 +141,7 @@ export function describe(raw: ConsumeMessage, prefix: string): Omit<Delivery, 'b
     correlationId: typeof properties.correlationId === 'string' ? properties.correlationId : undefined,
     attempt: Math.max(1, numberOf(all[ATTEMPT_HEADER]) ?? 1),
     redelivered: fields.redelivered,
-    deliveryCount: numberOf(all['x-delivery-count']),
+    deliveryCount: numberOf(all['x-delivery-count']) || undefined,
     exchange: exchange.startsWith(prefix) ? exchange.slice(prefix.length) : exchange,
     routingKey: String(all[ROUTING_KEY_HEADER] ?? fields.routingKey),
     receivedAt: Date.now(),

@@ -4,7 +4,7 @@ import { BrokerUnavailable, InvalidMessage, PublishManyError, UnroutableError } 
 import { faultyLink } from './faulty-link.ts';
 import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import { brokerSuite } from './testing.ts';
-import { DEAD_QUEUE, EXCHANGES, RESULTS_QUEUE } from './topology.ts';
+import { DEAD_QUEUE, EXCHANGES } from './topology.ts';
 
 jest.setTimeout(60_000);
 
@@ -194,6 +194,25 @@ describe('while the broker is away', () => {
       BrokerUnavailable,
     );
     expect(closed.status).toBe('down');
+  });
+
+  it('keeps its credentials out of logs and errors', async () => {
+    const lines: string[] = [];
+    const note = (fields: object, message: string) => void lines.push(JSON.stringify(fields) + message);
+    const url = new URL(suite.url);
+    url.username = 'nobody';
+    url.password = 'topsecret';
+    const log = { debug: note, info: note, warn: note, error: note };
+    const refused = suite.broker({ url: url.href, log, publishTimeoutMs: 300 });
+    const failure: unknown = await refused.publish(tickQueue('x').tick(1)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BrokerUnavailable);
+    await eventually(() => expect(lines.join('\n')).toMatch(/ACCESS_REFUSED/));
+    expect(refused.lastError).toMatch(/ACCESS_REFUSED/);
+    await refused.close();
+    expect(`${lines.join('\n')} ${(failure as Error).message} ${refused.lastError}`).not.toMatch(/topsecret/);
+    expect(() => suite.broker({ url: 'http://nobody:topsecret@host' })).toThrow(
+      new TypeError('not an amqp:// or amqps:// URL'),
+    );
   });
 
   it('closes promptly though it never connected', async () => {

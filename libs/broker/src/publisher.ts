@@ -5,23 +5,18 @@ import type { Connection } from './connection.ts';
 import { BrokerUnavailable, UnroutableError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Envelope } from './message.ts';
-import type { Declare, Topology } from './topology.ts';
+import { DELETED_QUEUE_PAUSE_MS, type Declare, type Topology } from './topology.ts';
 
 const SWEEP_MS = 250;
 const NACK_PAUSE_MS = 200;
-/**
- * A queue that was deleted is declared again only after its consumers were told: RabbitMQ 3.10 attaches the
- * consumers of a queue that is back within milliseconds to it, and then delivers nothing to them.
- */
-const MEND_PAUSE_MS = 250;
 
 export interface PublisherOptions {
   readonly connection: Connection;
   readonly log: Log;
   readonly prefix: string;
   readonly declare: Declare;
-  /** What is declared when the channel opens, and again when a message comes back unroutable. */
-  readonly topology: () => Topology;
+  /** `own` is declared when the channel opens; `all`, consumed queues too, when a message comes back unroutable. */
+  readonly topology: () => { readonly own: Topology; readonly all: Topology };
   /** At most so many messages, and bytes of bodies, unconfirmed at a time; the rest waits its turn. */
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
@@ -74,7 +69,7 @@ export class Publisher {
       name: 'publish',
       create: (model) => model.createConfirmChannel(),
       setUp: async (channel) => {
-        await declare(channel, topology());
+        await declare(channel, topology().own);
         // before amqplib's own listener, which fails every unconfirmed publish of the channel
         channel.prependListener('close', () => this.#gone.add(channel));
         channel.on('return', (message: Message) => this.#onReturn(message));
@@ -97,6 +92,11 @@ export class Publisher {
 
   get up(): boolean {
     return this.#channel.current !== undefined;
+  }
+
+  /** Why the channel is not open, if it was the channel's fault. */
+  get lastError(): string | undefined {
+    return this.#channel.lastError;
   }
 
   /** Messages whose fate is not known yet. */
@@ -261,8 +261,8 @@ export class Publisher {
 
   /** Declares the topology again; once for all that wait for it. */
   #mend(): Promise<void> {
-    this.#mending ??= sleep(MEND_PAUSE_MS)
-      .then(() => this.declare(this.#options.topology()))
+    this.#mending ??= sleep(DELETED_QUEUE_PAUSE_MS)
+      .then(() => this.declare(this.#options.topology().all))
       .catch((error: Error) => this.#options.log.warn({ error: error.message }, 'topology not declared'))
       .finally(() => (this.#mending = undefined));
     return this.#mending;

@@ -102,7 +102,7 @@ describe('a channel error', () => {
       types: [TICK],
       handler: async ({ body }) => void seen.push(body.n),
     });
-    await consumer.ready;
+    await Promise.all([consumer.ready, broker.whenUp()]);
     await (await suite.channel()).deleteQueue(suite.prefix + queue.name);
     await eventually(() => broker.publish(tick(1)));
     await eventually(() => expect(seen).toContain(1));
