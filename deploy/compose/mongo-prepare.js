@@ -1,3 +1,4 @@
+/* global db, rs, sleep */
 // Run by mongosh inside the container, on every start. Throws until all of it is true:
 // the set is initiated, this member is primary, and root and magpie have the passwords of the environment.
 const { MAGPIE_MONGO_ROOT_PASSWORD: rootPassword, MAGPIE_MONGO_PASSWORD: password } = process.env;

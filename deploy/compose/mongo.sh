@@ -17,5 +17,7 @@ chmod 400 /tmp/keyfile
   : >/tmp/prepared
 } &
 
+# A transaction takes some tens of milliseconds. Of a service that was killed in the middle of one, nobody ends it:
+# what it had locked stays locked until it expires, after a minute by default.
 exec docker-entrypoint.sh mongod --replSet rs0 --keyFile /tmp/keyfile --bind_ip_all --quiet \
-  --wiredTigerCacheSizeGB "$MAGPIE_MONGO_CACHE_GB"
+  --setParameter transactionLifetimeLimitSeconds=10 --wiredTigerCacheSizeGB "$MAGPIE_MONGO_CACHE_GB"
