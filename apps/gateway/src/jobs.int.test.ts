@@ -46,7 +46,6 @@ describe('jobs', () => {
     });
     expect(await gateway.store.jobs.findOne({ _id: job.id }).lean()).toMatchObject({
       rank: 0,
-      dispatchedAt: 0,
     });
   });
 

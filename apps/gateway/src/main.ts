@@ -18,12 +18,14 @@ const log = createLogger({ name: about.name, level: config.LOG_LEVEL });
 await runService({
   name: about.name,
   log,
-  async start(_signal, opened) {
+  async start(signal, opened) {
     const store = opened.add('store', openStore({ url: config.MONGODB_URL }));
     const broker = opened.add('broker', createBroker({ url: config.AMQP_URL, name: about.name, log }));
     const metrics = createMetrics({ name: about.name });
     const app = opened.add('http', await buildApp({ config, store, broker, log, metrics }));
-    store.prepare().catch((error: unknown) => log.error({ err: error }, 'the database was not prepared'));
+    store.prepare().catch((error: unknown) => {
+      if (!signal.aborted) log.error({ err: error }, 'the database was not prepared');
+    });
     await app.listen({ host: config.MAGPIE_HOST, port: config.MAGPIE_GATEWAY_PORT });
   },
 });

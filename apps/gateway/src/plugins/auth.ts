@@ -21,8 +21,8 @@ export default fp(
 
     // After every onRequest hook, so that guesses count against the rate limit too.
     app.addHook('preParsing', async (request) => {
-      if (isForeign(request, own, key === undefined))
-        throw new HttpProblem('forbidden', 'The request comes from another web site.');
+      const foreign = foreignness(request, own, key === undefined);
+      if (foreign !== undefined) throw new HttpProblem('forbidden', foreign);
       if (expected === undefined || OPEN.test(request.url.split('?')[0] ?? '')) return;
       const given = keyOf(request);
       if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
@@ -49,19 +49,18 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-function isForeign({ headers, method }: FastifyRequest, own: string, keyless: boolean): boolean {
+/** Why a request is not one that a person meant to make, if it is not. */
+function foreignness({ headers, method }: FastifyRequest, own: string, keyless: boolean): string | undefined {
   const host = hostName(`http://${headers.host ?? ''}`);
-  if (
-    keyless &&
-    host !== undefined &&
-    host !== own &&
-    !isLoopback(host) &&
-    isIP(host.replace(/[[\]]/g, '')) === 0
-  )
-    return true;
-  if (SAFE.has(method) || headers.origin === undefined) return false;
+  const named =
+    host !== undefined && host !== own && !isLoopback(host) && isIP(host.replace(/[[\]]/g, '')) === 0;
+  if (keyless && named)
+    return 'Without an admin key the gateway answers to addresses and to the name in MAGPIE_PUBLIC_URL alone.';
+  if (SAFE.has(method) || headers.origin === undefined) return undefined;
   const origin = hostName(headers.origin);
-  return origin === undefined || (origin !== host && origin !== own);
+  return origin !== undefined && (origin === host || origin === own)
+    ? undefined
+    : 'The request comes from another web site.';
 }
 
 const hostName = (url: string): string | undefined => URL.parse(url)?.hostname.toLowerCase();

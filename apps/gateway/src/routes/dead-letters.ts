@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { BrokerUnavailable, EXCHANGES, InvalidMessage, UnroutableError } from '@magpie/broker';
-import { DeadLetter, Page, StepsMessage } from '@magpie/contracts';
+import { DeadLetter, MESSAGES, Page, StepsMessage } from '@magpie/contracts';
 import {
   findDeadLetter,
   findJobs,
