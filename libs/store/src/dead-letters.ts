@@ -16,7 +16,7 @@ export async function unparkSteps(
     QUERIES.parkedSteps(ids).filter as never,
     {
       $set: { state: 'ready', crashes: 0, attempt: 1 },
-      $unset: { notBefore: 1, lease: 1, leasedFor: 1, leaseUntil: 1 },
+      $unset: { expiries: 1, notBefore: 1, lease: 1, leasedFor: 1, leaseUntil: 1 },
     },
   );
   return { steps: modifiedCount, jobs: [...new Set(parked.flatMap(({ jobs }) => jobs))] };
