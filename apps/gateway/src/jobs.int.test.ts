@@ -300,7 +300,14 @@ describe('jobs', () => {
       const id = await makeJob(gateway.app);
       const at = new Date();
       const url = 'https://example.org/a.png?access_token=hush';
-      const error = { code: 'http_status', message: `${url} answered 404`, attempt: 2, status: 404, at, epoch: 1 };
+      const error = {
+        code: 'http_status',
+        message: `${url} answered 404`,
+        attempt: 2,
+        status: 404,
+        at,
+        epoch: 1,
+      };
       const item = itemOf('https://example.org/errors/1.png');
       await gateway.store.links.collection.insertMany([
         linkOf(id, item, { state: 'failed', url, error }),

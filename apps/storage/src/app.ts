@@ -19,7 +19,7 @@ import { MESSAGES, type DeadLetterBody, type ResultsMessage } from '@magpie/cont
 import type { Config, Logger } from '@magpie/service-kit';
 import { isUnavailable, type JobDocument, type Store } from '@magpie/store';
 import type { storageConfig } from './config.ts';
-import { Director, type OutgoingSteps } from './dispatch/director.ts';
+import { Director, type OutgoingSteps, type Unpublished } from './dispatch/director.ts';
 import { Leader } from './dispatch/leader.ts';
 import { SourceCatalogue } from './dispatch/sources.ts';
 import { releaseOrphans } from './files/release.ts';
@@ -59,8 +59,10 @@ export async function startStorage({
       type: MESSAGES.jobEvent,
       body: { jobId: _id, event, state, rev },
     });
+  const onError = (err: unknown): void => log.error({ err }, 'directing failed; tried again');
   const lifecycle = new Lifecycle({
     store,
+    onError,
     changed: (job) => {
       log.info({ jobId: job._id, state: job.state }, 'job changed');
       changed(job);
@@ -74,10 +76,18 @@ export async function startStorage({
       store,
       lifecycle,
       sources,
-      leader: new Leader(store, randomUUID()),
+      leader: new Leader(store, randomUUID(), onError),
       publish: (messages) => publishSteps(broker, messages),
-      releaseOrphans: () => releaseOrphans(store, filesRoot),
-      onError: (err) => log.error({ err }, 'dispatching failed; tried again'),
+      releaseOrphans: () => releaseOrphans(store, filesRoot, onError),
+      expire: (steps) =>
+        intake.apply(
+          steps.map(({ _id: id, lease = '', source }) => ({
+            source,
+            outcome: { id, lease, outcome: 'expired', counts: sources.isAlive(source) },
+          })),
+        ),
+      isCatchingUp: () => intake.busy || broker.status !== 'up',
+      onError,
     },
     {
       window: options.MAGPIE_JOB_WINDOW,
@@ -89,7 +99,7 @@ export async function startStorage({
   const intake = new Intake({
     store,
     filesRoot,
-    limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxBackoffs: 12 },
+    limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxExpiries: 20, maxBackoffs: 12 },
     onChanged: async (jobs) => {
       director.wake();
       for (const id of jobs) await lifecycle.completeIfDone(id);
@@ -156,8 +166,8 @@ async function keepDeadLetter(store: Store, messageId: string, body: DeadLetterB
   );
 }
 
-/** Publishes steps with confirms; returns those that no queue takes (they are dead letters by now). */
-async function publishSteps(broker: Broker, messages: OutgoingSteps[]): Promise<OutgoingSteps[]> {
+/** Publishes steps with confirms. What no queue takes is a dead letter by now. */
+async function publishSteps(broker: Broker, messages: OutgoingSteps[]): Promise<Unpublished> {
   try {
     await broker.publishMany(
       messages.map(({ message, alone, priority, correlationId }) => ({
@@ -168,13 +178,13 @@ async function publishSteps(broker: Broker, messages: OutgoingSteps[]): Promise<
         correlationId,
       })),
     );
-    return [];
+    return { unroutable: [], failed: [] };
   } catch (error) {
-    if (
-      error instanceof PublishManyError &&
-      error.failures.every((failure) => failure.error instanceof UnroutableError)
-    )
-      return error.failures.flatMap(({ index }) => messages[index] ?? []);
-    throw error;
+    if (!(error instanceof PublishManyError)) throw error;
+    const of = (wanted: boolean): OutgoingSteps[] =>
+      error.failures.flatMap((failure) =>
+        failure.error instanceof UnroutableError === wanted ? (messages[failure.index] ?? []) : [],
+      );
+    return { unroutable: of(true), failed: of(false) };
   }
 }

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { hostKey } from '@magpie/domain';
 import { addsUp, done, found, image, page, pause, World } from './testing/world.ts';
@@ -326,6 +328,9 @@ test('limits, filters and rechecks', async () => {
     height: bytes,
     fresh: true,
   });
+  await mkdir(join(world.files, 'files/images/aa/aa'), { recursive: true });
+  for (const sha of ['a', 'b'])
+    await writeFile(join(world.files, `files/images/aa/aa/${sha.repeat(64)}.png`), sha);
   let content = 'a';
   world.script = (step) => {
     const params = (step.input['params'] ?? {}) as { recheck?: 'ifChanged'; minWidth?: number };

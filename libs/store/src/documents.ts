@@ -38,7 +38,6 @@ export interface JobDocument {
   startedAt: Date | null;
   endedAt: Date | null;
   updatedAt: Date;
-  dispatchedAt: number;
 }
 
 export type StepState = 'ready' | 'later' | 'leased' | 'parked' | 'failed';
@@ -62,6 +61,8 @@ export interface StepDocument {
   attempt: number;
   crashes: number;
   backoffs: number;
+  /** How often its lease ran out though a collector was there. */
+  expiries?: number;
   notBefore?: Date;
   lease?: string;
   leasedFor?: string;
@@ -85,7 +86,10 @@ export interface LinkDocument {
   expand?: Record<string, unknown>;
   /** Whether this job's fetch made the item: terminating the job then removes it, if no other job has it. */
   brought?: boolean;
-  error?: { code: string; message: string; attempt: number; status?: number; at: Date };
+  /** `epoch` is the job's at the time: a retry takes up what failed in an earlier one. */
+  error?: { code: string; message: string; attempt: number; status?: number; at: Date; epoch: number };
+  /** With a failure: how to make the step again. */
+  step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input'>;
 }
 
 export interface ItemDocument {
@@ -125,6 +129,7 @@ export interface LockDocument {
 /** A dispatch that is being published: found again, its steps are given back. */
 export interface DispatchDocument {
   _id: string;
+  state: 'claimed' | 'publishing';
   at: Date;
 }
 
@@ -158,14 +163,10 @@ export interface IdempotencyDocument {
   at: Date;
 }
 
-/** What a file is locked by while it is decided whether it may go. */
-export interface FileLockDocument {
-  _id: string;
-  rev: number;
-  at: Date;
-}
-
-/** A file that perhaps no item refers to any more; looked at, then removed or left. */
+/** A file that perhaps no item refers to any more. `rev` grows each time it is noted. */
 export interface OrphanDocument {
   _id: string;
+  rev: number;
+  /** Since when it is out of sight; removed for good some time later. */
+  trashedAt?: Date;
 }

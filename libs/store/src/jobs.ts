@@ -112,7 +112,6 @@ const jobDocument = ({ source, params, priority, correlationId }: NewJob, at: Da
   startedAt: null,
   endedAt: null,
   updatedAt: at,
-  dispatchedAt: 0,
 });
 
 const firstStep = (job: JobDocument): StepDocument => ({

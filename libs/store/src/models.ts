@@ -2,7 +2,6 @@ import { Schema, type Connection, type Model, type IndexDefinition, type IndexOp
 import type {
   DeadLetterDocument,
   DispatchDocument,
-  FileLockDocument,
   HostDocument,
   IdempotencyDocument,
   ItemDocument,
@@ -45,13 +44,12 @@ export interface Models {
   sources: Model<SourceDocument>;
   deadLetters: Model<DeadLetterDocument>;
   idempotency: Model<IdempotencyDocument>;
-  fileLocks: Model<FileLockDocument>;
   orphans: Model<OrphanDocument>;
 }
 
 export const defineModels = (connection: Connection): Models => ({
   jobs: collection<JobDocument>(connection, 'jobs', [
-    [{ state: 1, rank: 1, dispatchedAt: 1 }],
+    [{ state: 1, rank: 1 }],
     [{ source: 1, _id: -1 }],
     [{ source: 1, state: 1, _id: -1 }],
     [{ state: 1, _id: -1 }],
@@ -88,7 +86,11 @@ export const defineModels = (connection: Connection): Models => ({
       },
     ],
   ]),
-  hosts: collection<HostDocument>(connection, 'hosts', [[{ backoffUntil: 1 }], [{ delayMs: 1 }]]),
+  hosts: collection<HostDocument>(connection, 'hosts', [
+    [{ backoffUntil: 1 }],
+    [{ backoffs: 1 }],
+    [{ delayMs: 1 }],
+  ]),
   locks: collection<LockDocument>(connection, 'locks'),
   dispatches: collection<DispatchDocument>(connection, 'dispatches', [[{ at: 1 }]]),
   sources: collection<SourceDocument>(connection, 'sources'),
@@ -97,7 +99,4 @@ export const defineModels = (connection: Connection): Models => ({
     [{ at: 1 }, { expireAfterSeconds: 86_400 }],
   ]),
   orphans: collection<OrphanDocument>(connection, 'orphans'),
-  fileLocks: collection<FileLockDocument>(connection, 'fileLocks', [
-    [{ at: 1 }, { expireAfterSeconds: 86_400 }],
-  ]),
 });

@@ -41,34 +41,27 @@ export async function claimTurn(
 ): Promise<Turn> {
   const steps = store.steps.collection;
   const ready = { jobs: jobId, state: 'ready' };
+  const closed = pacer.closed();
   const picked: StepDocument[] = [];
-  const backoffs: number[] = [];
-  let anyReady = false;
-  let busy = false;
   const began = cursors.get(jobId);
   cursors.delete(jobId);
-  let from: Record<string, string> = began === undefined ? { $gte: '' } : { $gt: began };
+  let after = began;
   let round = began === undefined ? 2 : 1;
   for (let turn = 0; turn < HOSTS_A_TURN && picked.length < room; turn++) {
-    const host = await firstHost(steps, {
-      ...ready,
-      host: round === 2 && began !== undefined ? { ...from, $lte: began } : from,
-    });
+    const within = {
+      ...(after === undefined ? { $gte: '' } : { $gt: after }),
+      ...(round === 2 && began !== undefined ? { $lte: began } : {}),
+    };
+    const host = await firstHost(steps, { ...ready, host: { ...within, $nin: closed } });
     if (host === undefined) {
       if (round === 2) break;
       round = 2;
-      from = { $gte: '' };
+      after = undefined;
       continue;
     }
-    anyReady = true;
-    from = { $gt: host };
+    after = host;
     const take = Math.min(pacer.capacity(host), room - picked.length);
-    if (take <= 0) {
-      const until = pacer.backoffUntil(host);
-      if (until > 0) backoffs.push(until);
-      else busy = true;
-      continue;
-    }
+    if (take <= 0) continue;
     const found = (await steps
       .find({ ...ready, host } as never)
       .sort({ order: 1 })
@@ -78,13 +71,12 @@ export async function claimTurn(
     pacer.took(host, found.length);
     cursors.set(jobId, host);
   }
-  const blockedUntil = busy || backoffs.length === 0 ? 0 : Math.min(...backoffs);
-  if (picked.length === 0) return { steps: [], blockedUntil, anyReady };
+  if (picked.length === 0) return { steps: [], ...(await whyNone(steps, pacer, ready)) };
   const ids = picked.map(({ _id }) => _id);
   const { modifiedCount } = await steps.updateMany({ _id: { $in: ids }, state: 'ready' } as never, {
     $set: { state: 'leased', lease: lease.token, leasedFor: jobId, leaseUntil: lease.until },
   });
-  if (modifiedCount === ids.length) return { steps: picked, blockedUntil, anyReady };
+  if (modifiedCount === ids.length) return { steps: picked, blockedUntil: 0, anyReady: true };
   const won = new Set(
     (
       await steps
@@ -92,7 +84,21 @@ export async function claimTurn(
         .toArray()
     ).map(({ _id }) => String(_id)),
   );
-  return { steps: picked.filter(({ _id }) => won.has(_id)), blockedUntil, anyReady };
+  return { steps: picked.filter(({ _id }) => won.has(_id)), blockedUntil: 0, anyReady: true };
+}
+
+/** Whether nothing is ready, or what is ready is busy, or every host of it is on a pause that it asked for. */
+async function whyNone(
+  steps: Store['steps']['collection'],
+  pacer: HostPacer,
+  ready: { jobs: string; state: string },
+): Promise<Omit<Turn, 'steps'>> {
+  if ((await firstHost(steps, ready)) === undefined) return { blockedUntil: 0, anyReady: false };
+  const pauses = pacer.backoffs();
+  const other = await firstHost(steps, { ...ready, host: { $nin: [...pauses.keys()] } });
+  if (other !== undefined || pauses.size === 0) return { blockedUntil: 0, anyReady: true };
+  const hosts = (await steps.distinct('host', ready as never)) as string[];
+  return { blockedUntil: Math.min(...hosts.map((host) => pauses.get(host) ?? 0)), anyReady: true };
 }
 
 const FREE = {
@@ -114,13 +120,13 @@ export async function giveBackLease(
   return modifiedCount;
 }
 
-/** Gives back steps whose lease has run out: their message was lost, or whoever had them. */
-export async function reapExpired(store: Store, now: Date): Promise<number> {
-  const { modifiedCount } = await store.steps.collection.updateMany(
-    { state: 'leased', leaseUntil: { $lt: now } } as never,
-    FREE,
-  );
-  return modifiedCount;
+/** Steps whose lease has run out: their message was lost, or whoever had them. */
+export async function findExpired(store: Store, now: Date): Promise<StepDocument[]> {
+  return (await store.steps.collection
+    .find({ state: 'leased', leaseUntil: { $lt: now } } as never)
+    .hint('leased')
+    .limit(500)
+    .toArray()) as unknown as StepDocument[];
 }
 
 /** Makes steps ready whose time has come. */
@@ -132,19 +138,28 @@ export async function promoteDue(store: Store, now: Date): Promise<number> {
   return modifiedCount;
 }
 
-/** Gives back what was claimed by a director that died before it had published it. */
-export async function recoverDispatches(
-  store: Store,
-  before: Date,
-  mine: ReadonlySet<string>,
-): Promise<number> {
+/**
+ * Of a dispatch's claimer and its recoverer one wins: the claimer publishes only what it could mark so, and only what
+ * was not marked is given back at once. Steps of a director that died while it published come back by their lease.
+ */
+export async function markPublishing(store: Store, token: string): Promise<boolean> {
+  const { modifiedCount } = await store.dispatches.collection.updateOne(
+    { _id: token, state: 'claimed' } as never,
+    { $set: { state: 'publishing' } },
+  );
+  return modifiedCount === 1;
+}
+
+/** Gives back what was claimed by a director that died, or was deposed, before it published it. */
+export async function recoverDispatches(store: Store, before: Date): Promise<void> {
   const found = await store.dispatches.collection.find({ at: { $lt: before } } as never).toArray();
-  let count = 0;
-  for (const { _id } of found) {
+  for (const { _id, state } of found) {
     const token = String(_id);
-    if (mine.has(token)) continue;
-    count += await giveBackLease(store, token);
-    await store.dispatches.collection.deleteOne({ _id: token } as never);
+    const { deletedCount } = await store.dispatches.collection.deleteOne({
+      _id: token,
+      state: 'claimed',
+    } as never);
+    if (deletedCount === 1) await giveBackLease(store, token);
+    else if (state === 'publishing') await store.dispatches.collection.deleteOne({ _id: token } as never);
   }
-  return count;
 }

@@ -16,9 +16,11 @@ import {
   claimTurn,
   giveBackLease,
   promoteDue,
-  reapExpired,
+  findExpired,
+  markPublishing,
   recoverDispatches,
   type HostCursors,
+  type Turn,
 } from './claim.ts';
 import { HostPacer } from './hosts.ts';
 import type { Leader } from './leader.ts';
@@ -43,13 +45,26 @@ export interface OutgoingSteps {
   correlationId: string;
 }
 
-/** How steps get out: resolves to the messages that no queue took; rejects when the broker is away. */
-export type PublishSteps = (messages: OutgoingSteps[]) => Promise<OutgoingSteps[]>;
+/** What did not get out: no queue took it, or the broker was away. */
+export interface Unpublished {
+  unroutable: OutgoingSteps[];
+  failed: OutgoingSteps[];
+}
+
+/** How steps get out; resolves when each is confirmed or known not to be. */
+export type PublishSteps = (messages: OutgoingSteps[]) => Promise<Unpublished>;
 
 const IDLE_MS = 250;
 const PACE_MS = 15;
 const HOUSEKEEPING_MS = 1000;
-const JOBS_A_TURN = 100;
+/** How much longer than its work a lease lasts: clocks differ. */
+const LEASE_MARGIN_MS = 10_000;
+/** A turn claims for so long at most, and goes on with the other jobs in the next one. */
+const CLAIMING_MS = 300;
+/** A job of a lower priority that was passed over for so many turns comes first. */
+const TURNS_A_RANK = 5;
+/** Leases are looked at only when all has been well for so long: results may be waiting from before. */
+const SETTLED_MS = 10_000;
 const NOTEWORTHY_WAIT_MS = 2000;
 
 type LiveJob = Pick<
@@ -63,8 +78,12 @@ export interface DirectorDeps {
   lifecycle: Lifecycle;
   sources: SourceCatalogue;
   publish: PublishSteps;
-  /** Removes files that nobody refers to; whether there may be more. */
-  releaseOrphans: () => Promise<boolean>;
+  /** Removes files that nobody refers to. */
+  releaseOrphans: () => Promise<void>;
+  /** Takes in that leases ran out. */
+  expire: (steps: StepDocument[]) => Promise<void>;
+  /** Whether results are on their way in: then a lease that has run out may just not have been settled yet. */
+  isCatchingUp: () => boolean;
   onError: (error: unknown) => void;
 }
 
@@ -73,10 +92,10 @@ export class Director {
   readonly #options: DirectorOptions;
   readonly #pacer: HostPacer;
   readonly #cursors: HostCursors = new Map();
-  readonly #servedAt = new Map<string, number>();
-  readonly #outstanding = new Set<string>();
-  #served = 0;
+  readonly #lookedAt = new Map<string, number>();
+  #turns = 0;
   #housekeptAt = 0;
+  #wellSince = performance.now();
   #wake: () => void = () => undefined;
   #woken = false;
   #closing = false;
@@ -89,6 +108,7 @@ export class Director {
   }
 
   start(): void {
+    this.#deps.leader.start();
     this.#loop = this.#run();
   }
 
@@ -110,9 +130,11 @@ export class Director {
     while (!this.#closing) {
       let busy = false;
       try {
-        if (await this.#deps.leader.leads()) busy = await this.#turn();
+        if (this.#deps.leader.leads) busy = await this.#turn();
+        else this.#wellSince = performance.now();
       } catch (error) {
         this.#deps.onError(error);
+        this.#wellSince = performance.now();
         await this.#rest(500);
       }
       await this.#rest(busy ? PACE_MS : this.#woken ? PACE_MS : IDLE_MS);
@@ -140,66 +162,72 @@ export class Director {
 
   /** One turn; whether anything was dispatched. */
   async #turn(): Promise<boolean> {
-    const { store, lifecycle } = this.#deps;
+    const { store, lifecycle, leader, sources } = this.#deps;
     const now = new Date();
     await promoteDue(store, now);
     if (now.getTime() - this.#housekeptAt >= HOUSEKEEPING_MS) {
       this.#housekeptAt = now.getTime();
-      await reapExpired(store, now);
-      await recoverDispatches(store, new Date(now.getTime() - 5000), this.#outstanding);
+      await this.#housekeep(now);
     }
-    let advanced = await lifecycle.advance();
-    advanced = (await this.#deps.releaseOrphans()) || advanced;
-    await this.#deps.sources.refresh();
+    const advanced = await lifecycle.advance();
+    await sources.refresh();
     const { byJob, byHost } = await this.#underWay();
     await this.#pacer.refresh(byHost);
-    const jobs = await this.#liveJobs();
+    const { startMs, workMs, window } = this.#options;
     const token = randomUUID();
-    const lease = {
-      token,
-      until: new Date(now.getTime() + this.#options.startMs + this.#options.workMs + 5000),
-    };
+    const lease = { token, until: new Date(now.getTime() + startMs + workMs + LEASE_MARGIN_MS) };
     const out: { job: LiveJob; steps: StepDocument[] }[] = [];
+    let opened = false;
+    const until = performance.now() + CLAIMING_MS;
+    this.#turns++;
     try {
-      for (const job of jobs) {
-        if (this.#closing) break;
-        if (job.state === 'waiting' && (job.waiting?.until.getTime() ?? 0) > Date.now()) continue;
+      for (const job of await this.#liveJobs()) {
+        if (this.#closing || !leader.leads || performance.now() > until) break;
+        this.#lookedAt.set(job._id, this.#turns);
         const busy = byJob.get(job._id) ?? 0;
-        if (busy >= this.#options.window) continue;
-        await this.#openDispatch(token, now);
-        const turn = await claimTurn(
-          store,
-          this.#pacer,
-          this.#cursors,
-          job._id,
-          this.#options.window - busy,
-          lease,
-        );
+        if (busy >= window) continue;
+        if (!opened) await this.#openDispatch(token, now);
+        opened = true;
+        const turn = await claimTurn(store, this.#pacer, this.#cursors, job._id, window - busy, lease);
         if (turn.steps.length > 0) {
-          this.#servedAt.set(job._id, ++this.#served);
           out.push({ job, steps: turn.steps });
           if (job.state !== 'running') await lifecycle.run(job._id, job.epoch);
-        } else if (busy === 0) {
-          if (turn.blockedUntil - Date.now() > NOTEWORTHY_WAIT_MS)
-            await lifecycle.wait(job._id, job.epoch, 'host_backoff', new Date(turn.blockedUntil));
-          else if (!turn.anyReady && !job.retrying) await lifecycle.completeIfDone(job._id);
-        }
+        } else if (busy === 0) await this.#idle(job, turn);
       }
-      if (out.length > 0) await this.#publish(token, out);
+      if (out.length > 0 && leader.leads && (await markPublishing(store, token)))
+        await this.#publish(token, now, out);
+      else if (out.length > 0) await giveBackLease(store, token);
     } catch (error) {
       await giveBackLease(store, token).catch(() => undefined);
       throw error;
     } finally {
-      if (this.#outstanding.delete(token))
-        await store.dispatches.collection.deleteOne({ _id: token } as never);
+      if (opened) await store.dispatches.collection.deleteOne({ _id: token } as never);
     }
     return advanced || out.length > 0;
   }
 
+  /** A job of which nothing is under way and nothing could be claimed. */
+  async #idle(job: LiveJob, { blockedUntil, anyReady }: Turn): Promise<void> {
+    const { lifecycle } = this.#deps;
+    if (blockedUntil - Date.now() > NOTEWORTHY_WAIT_MS) {
+      const told = job.state === 'waiting' ? (job.waiting?.until.getTime() ?? 0) : 0;
+      if (Math.abs(told - blockedUntil) > 500)
+        await lifecycle.wait(job._id, job.epoch, 'host_backoff', new Date(blockedUntil));
+    } else if (!anyReady && !job.retrying) await lifecycle.completeIfDone(job._id);
+  }
+
+  async #housekeep(now: Date): Promise<void> {
+    const { store, releaseOrphans, expire, isCatchingUp, onError } = this.#deps;
+    await recoverDispatches(store, new Date(now.getTime() - 5000));
+    if (!isCatchingUp() && performance.now() - this.#wellSince > SETTLED_MS) {
+      const expired = await findExpired(store, now);
+      if (expired.length > 0) await expire(expired);
+    }
+    await releaseOrphans().catch(onError);
+  }
+
   async #openDispatch(token: string, at: Date): Promise<void> {
-    if (this.#outstanding.has(token)) return;
-    this.#outstanding.add(token);
-    await this.#deps.store.dispatches.collection.insertOne({ _id: token, at } as never);
+    await this.#deps.store.dispatches.collection.insertOne({ _id: token, state: 'claimed', at } as never);
   }
 
   async #underWay(): Promise<{ byJob: Map<string, number>; byHost: Map<string, number> }> {
@@ -217,48 +245,62 @@ export class Director {
     return { byJob, byHost };
   }
 
+  /** Jobs that may have something to do, those first that were not looked at for longest. */
   async #liveJobs(): Promise<LiveJob[]> {
     const found = (await this.#deps.store.jobs.collection
-      .find({ state: { $in: DISPATCHING } } as never, {
-        projection: {
-          source: 1,
-          priority: 1,
-          state: 1,
-          epoch: 1,
-          waiting: 1,
-          correlationId: 1,
-          rank: 1,
-          retrying: 1,
+      .find(
+        {
+          $or: [
+            { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
+            { state: 'waiting', 'waiting.reason': 'host_backoff' },
+            { state: 'waiting', 'waiting.until': { $lte: new Date() } },
+          ],
+        } as never,
+        {
+          projection: {
+            source: 1,
+            priority: 1,
+            state: 1,
+            epoch: 1,
+            waiting: 1,
+            correlationId: 1,
+            rank: 1,
+            retrying: 1,
+          },
         },
-      })
+      )
       .toArray()) as unknown as LiveJob[];
     const live = new Set(found.map(({ _id }) => _id));
-    for (const id of this.#servedAt.keys()) if (!live.has(id)) this.#servedAt.delete(id);
-    const served = (job: LiveJob): number => this.#servedAt.get(job._id) ?? 0;
-    return found.sort((a, b) => a.rank - b.rank || served(a) - served(b)).slice(0, JOBS_A_TURN);
+    for (const id of this.#lookedAt.keys()) if (!live.has(id)) this.#lookedAt.delete(id);
+    const turn = (job: LiveJob): number => (this.#lookedAt.get(job._id) ?? 0) + job.rank * TURNS_A_RANK;
+    return found.sort((a, b) => turn(a) - turn(b));
   }
 
-  async #publish(token: string, out: { job: LiveJob; steps: StepDocument[] }[]): Promise<void> {
-    const { store, sources, publish } = this.#deps;
-    const now = Date.now();
-    const { startMs, workMs } = this.#options;
+  async #publish(token: string, began: Date, out: { job: LiveJob; steps: StepDocument[] }[]): Promise<void> {
+    const { store, sources, publish, onError } = this.#deps;
+    const startBefore = began.getTime() + this.#options.startMs;
     const messages: OutgoingSteps[] = [];
     for (const { job, steps } of out)
       for (const batch of pack(steps, (source, kind) => sources.batch(source, kind)))
         messages.push({
           message: {
             source: batch[0]!.source,
-            startBefore: now + startMs,
-            deadline: now + startMs + workMs,
+            startBefore,
+            deadline: startBefore + this.#options.workMs,
             steps: batch.map((step) => work(step, job, token)),
           },
           alone: batch[0]!.crashes > 0,
           priority: job.priority,
           correlationId: job.correlationId,
         });
-    const unroutable = await publish(messages);
-    const parked = unroutable.flatMap(({ message }) => message.steps.map(({ id }) => id));
-    if (parked.length > 0) await giveBackLease(store, token, 'parked', parked);
+    const { unroutable, failed } = await publish(messages);
+    const ids = (of: OutgoingSteps[]): string[] =>
+      of.flatMap(({ message }) => message.steps.map(({ id }) => id));
+    if (unroutable.length > 0) await giveBackLease(store, token, 'parked', ids(unroutable));
+    if (failed.length > 0) {
+      await giveBackLease(store, token, 'ready', ids(failed));
+      onError(new Error(`${failed.length} of ${messages.length} messages of steps could not be published`));
+    }
   }
 }
 

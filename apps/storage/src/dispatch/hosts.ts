@@ -80,7 +80,9 @@ export class HostPacer {
     if (now - this.#refreshedAt < REFRESH_MS) return;
     this.#refreshedAt = now;
     const found = (await this.#store.hosts.collection
-      .find({ $or: [{ delayMs: { $gt: 0 } }, { backoffUntil: { $gt: new Date(now) } }] } as never)
+      .find({
+        $or: [{ delayMs: { $gt: 0 } }, { backoffs: { $gt: 0 } }, { backoffUntil: { $gt: new Date(now) } }],
+      } as never)
       .toArray()) as unknown as HostDocument[];
     this.#special.clear();
     for (const host of found) this.#special.set(host._id, host);
@@ -91,6 +93,22 @@ export class HostPacer {
   backoffUntil(host: string): number {
     const until = this.#special.get(host)?.backoffUntil?.getTime() ?? 0;
     return until > Date.now() ? until : 0;
+  }
+
+  /** Hosts on a pause that they asked for, with its end (ms). */
+  backoffs(): Map<string, number> {
+    const out = new Map<string, number>();
+    for (const host of this.#special.keys()) {
+      const until = this.backoffUntil(host);
+      if (until > 0) out.set(host, until);
+    }
+    return out;
+  }
+
+  /** Hosts that take nothing now, as far as is known. */
+  closed(): string[] {
+    const known = new Set([...this.#busy.keys(), ...this.#special.keys()]);
+    return [...known].filter((host) => this.capacity(host) <= 0);
   }
 
   /** How many steps may be dispatched to the host now. Host '' is none, and not paced. */

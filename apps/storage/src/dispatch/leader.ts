@@ -12,23 +12,38 @@ const RENEW_MS = 1000;
 export class Leader {
   readonly #store: Store;
   readonly #holder: string;
-  #renewedAt = 0;
-  #nextTry = 0;
+  readonly #onError: (error: unknown) => void;
+  #renewedAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #trying: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, holder: string) {
+  constructor(store: Store, holder: string, onError: (error: unknown) => void) {
     this.#store = store;
     this.#holder = holder;
+    this.#onError = onError;
   }
 
-  /** Whether this replica directs now. Renews or tries for the lock when that is due; throws when the database is away. */
-  async leads(): Promise<boolean> {
-    const now = Date.now();
-    if (now >= this.#nextTry) {
-      this.#nextTry = now + RENEW_MS;
-      if (await this.#acquire()) this.#renewedAt = now;
-      else this.#renewedAt = 0;
+  /** Tries for the lock now, and renews it or tries again each second. */
+  start(): void {
+    const again = (): void => {
+      this.#trying = this.#try();
+    };
+    again();
+    this.#timer = setInterval(again, RENEW_MS);
+  }
+
+  /** Whether this replica directs at this moment. */
+  get leads(): boolean {
+    return performance.now() - this.#renewedAt < TRUST_MS;
+  }
+
+  async #try(): Promise<void> {
+    const began = performance.now();
+    try {
+      this.#renewedAt = (await this.#acquire()) ? began : -Infinity;
+    } catch (error) {
+      this.#onError(error);
     }
-    return Date.now() - this.#renewedAt < TRUST_MS;
   }
 
   async #acquire(): Promise<boolean> {
@@ -51,7 +66,9 @@ export class Leader {
 
   /** Gives the lock up, so that another replica need not wait for it to run out. */
   async resign(): Promise<void> {
-    this.#renewedAt = 0;
+    clearInterval(this.#timer);
+    await this.#trying;
+    this.#renewedAt = -Infinity;
     await this.#store.locks.collection.updateOne({ _id: 'director', holder: this.#holder } as never, {
       $set: { holder: '', until: new Date(0) },
     });

@@ -31,6 +31,11 @@ export class SourceCatalogue {
     this.#sources = new Map(found.map((source) => [source._id, source]));
   }
 
+  /** Whether a collector of the source has said so lately (they do every 15 s). */
+  isAlive(source: string): boolean {
+    return Date.now() - (this.#sources.get(source)?.lastSeenAt.getTime() ?? 0) < 45_000;
+  }
+
   /** How many steps of a kind go into one message. */
   batch(source: string, kind: string): number {
     return this.#sources.get(source)?.batch[kind] ?? 1;

@@ -2,68 +2,86 @@
  * Removing files of which it is thought that no item refers to them.
  *
  * Equal bytes from several URLs are one file, so a collector may just now have found the file present and be about to
- * report it for another URL. Both sides write the same lock document in their transactions, therefore one waits for
- * the other: either the item is seen here and the file stays, or intake sees that the file has gone and has the step
- * done again.
+ * report it for another URL. So a file first goes out of sight, into `.trash/`: intake, which looks for the file of
+ * every item that it puts in, then misses it and has the step done again. What was put in between intake's look and
+ * its commit shows within the longest time that a transaction may take; then the file comes back, or goes for good.
+ * Every move may be done twice.
  */
-import { stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { FoundItem } from '@magpie/contracts';
-import type { Store } from '@magpie/store';
-import type { Session } from '../intake/ledger.ts';
+import type { OrphanDocument, Store } from '@magpie/store';
+
+const BATCH = 200;
+/** Longer than MongoDB lets a transaction live (60 s). */
+export const TRASH_MS = 90_000;
 
 const shaOf = (path: string): string => /([0-9a-f]{64})/.exec(path)?.[1] ?? '';
 
-async function lock(store: Store, sha256: string, session: Session): Promise<void> {
-  await store.fileLocks.collection.updateOne(
-    { _id: sha256 } as never,
-    { $inc: { rev: 1 }, $set: { at: new Date() } },
-    { upsert: true, session },
-  );
-}
-
-const BATCH = 200;
-
 /**
- * Looks at files noted as orphans and removes those (below `root`) that no item refers to.
- * @returns whether there may be more
+ * Looks at files noted as orphans; those (below `root`) that no item refers to go out of sight, and later for good.
+ * One that can't be moved stays noted.
  */
-export async function releaseOrphans(store: Store, root: string): Promise<boolean> {
-  const noted = await store.orphans.collection.find({}).limit(BATCH).toArray();
-  for (const { _id } of noted) {
-    const path = String(_id);
-    const sha256 = shaOf(path);
-    if (sha256 !== '')
-      await store.transaction(async (session) => {
-        await lock(store, sha256, session);
-        const used = await store.items.collection.findOne(
-          { 'file.sha256': sha256 },
-          { session, projection: { _id: 1 } },
-        );
-        if (used === null) await unlink(join(root, path)).catch(ignoreMissing);
-      });
-    await store.orphans.collection.deleteOne({ _id: path } as never);
-  }
-  return noted.length === BATCH;
-}
-
-/**
- * Whether the file of an item, reported as present already, has gone since.
- * Call it in the transaction that puts the item in.
- */
-export async function isFileMissing(
+export async function releaseOrphans(
   store: Store,
   root: string,
-  session: Session,
-  { file }: FoundItem,
-): Promise<boolean> {
-  if (file === undefined || file.fresh) return false;
-  await lock(store, file.sha256, session);
-  return stat(join(root, file.path)).then(
+  onError: (error: unknown) => void,
+  trashMs = TRASH_MS,
+): Promise<void> {
+  const due = {
+    $or: [{ trashedAt: { $exists: false } }, { trashedAt: { $lt: new Date(Date.now() - trashMs) } }],
+  };
+  const noted = (await store.orphans.collection
+    .find(due)
+    .limit(BATCH)
+    .toArray()) as unknown as OrphanDocument[];
+  for (const note of noted) {
+    try {
+      await release(store, root, note);
+    } catch (error) {
+      onError(error);
+    }
+  }
+}
+
+async function release(
+  store: Store,
+  root: string,
+  { _id: path, rev, trashedAt }: OrphanDocument,
+): Promise<void> {
+  const done = () => store.orphans.collection.deleteOne({ _id: path, rev } as never);
+  const sha256 = shaOf(path);
+  if (sha256 === '') return void (await done());
+  const kept = join(root, path);
+  const trashed = join(root, '.trash', basename(path));
+  const used = await store.items.collection.findOne({ 'file.sha256': sha256 }, { projection: { _id: 1 } });
+  if (trashedAt === undefined) {
+    if (used !== null) return void (await done());
+    await mkdir(join(root, '.trash'), { recursive: true });
+    await rename(kept, trashed).catch(ignoreMissing);
+    await store.orphans.collection.updateOne({ _id: path, rev } as never, {
+      $set: { trashedAt: new Date() },
+    });
+    return;
+  }
+  if (used !== null && !(await exists(kept))) await rename(trashed, kept).catch(ignoreMissing);
+  else await unlink(trashed).catch(ignoreMissing);
+  await done();
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether the file that an item was reported with has gone since. */
+export const isFileMissing = async (root: string, { file }: FoundItem): Promise<boolean> =>
+  file !== undefined &&
+  (await stat(join(root, file.path)).then(
     () => false,
     () => true,
-  );
-}
+  ));
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;

@@ -5,7 +5,7 @@
  * The process dies on any line: the transaction is undone, the message comes again.
  * Two replicas at once: both lock the jobs they write; one of them starts over.
  */
-import type { FoundItem, Outcome, OutcomeOf } from '@magpie/contracts';
+import type { FoundItem, NextStep, Outcome, OutcomeOf } from '@magpie/contracts';
 import { idOf, nextOrder, retryDelay } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
 import { attach, discover, expand, hasAllItems, itemDocument, linkId } from './discover.ts';
@@ -16,6 +16,8 @@ export interface IntakeLimits {
   maxAttempts: number;
   /** How often a collector may die over a step before the step is set aside. */
   maxCrashes: number;
+  /** How often a lease may run out though a collector was there, before the step is set aside. */
+  maxExpiries: number;
   /** How often a host may ask for a pause before a step is given up. */
   maxBackoffs: number;
 }
@@ -30,9 +32,17 @@ export interface Effects {
   answered: Set<string>;
 }
 
+/** What collectors send, and what storage finds out by itself. */
+export type TakenOutcome =
+  | Outcome
+  /** The first steps of a result that has too many for one transaction. */
+  | { id: string; lease: string; outcome: 'part'; next: NextStep[] }
+  /** The lease ran out; `counts` when a collector was there to do it. */
+  | { id: string; lease: string; outcome: 'expired'; counts: boolean };
+
 export interface SourcedOutcome {
   source: string;
-  outcome: Outcome;
+  outcome: TakenOutcome;
 }
 
 export async function applyOutcomes(
@@ -76,6 +86,8 @@ export async function applyOutcomes(
     } else if (outcome.outcome === 'done') {
       if (await anyMissing(outcome.items, isMissing)) giveBack(context);
       else await done(context, outcome);
+    } else if (outcome.outcome === 'part') {
+      await discoverAll(context, outcome.next);
     } else {
       unfinished(context, outcome);
     }
@@ -102,8 +114,8 @@ interface Context {
 }
 
 /** What was done counts whoever did it; anything else counts only for the dispatch that is out. */
-const isCurrent = (step: StepDocument, outcome: Outcome): boolean =>
-  outcome.outcome === 'done'
+const isCurrent = (step: StepDocument, outcome: TakenOutcome): boolean =>
+  outcome.outcome === 'done' || outcome.outcome === 'part'
     ? step.state !== 'failed'
     : step.state === 'leased' && step.lease === outcome.lease;
 
@@ -120,12 +132,18 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
   }
   if (step.item) {
     const item = ledger.items.get(step._id);
+    if (item === undefined && outcome.unchanged) {
+      // It went with the job that had it while the host was asked whether it had changed: fetch it whole.
+      const { etag: _etag, lastModified: _lastModified, ...whole } = idle(step, 'ready');
+      ledger.steps.put(whole);
+      return;
+    }
     for (const job of waiters) {
       const link = ledger.links.get(linkId(job._id, step._id));
       if (link?.state !== 'pending') continue;
       if (item === undefined)
         ledger.settle(link, 'failed', {
-          error: fault(context, 'source_error', 'The source returned no item'),
+          error: fault(context, job, 'source_error', 'The source returned no item'),
         });
       else attach(ledger, link, ledger.items.get(step._id) ?? item, { fetched: false, brought: false });
     }
@@ -140,19 +158,25 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
     for (const job of waiters) settleOwn(ledger, job, step, 'done');
   }
   ledger.steps.delete(step._id);
-  await discover(
+  await discoverAll(context, outcome.next);
+}
+
+const discoverAll = ({ ledger, source, waiters }: Context, found: readonly NextStep[]): Promise<void> =>
+  discover(
     ledger,
     source,
-    waiters.flatMap((job) =>
-      outcome.next.map((next): [JobDocument, (typeof outcome.next)[number]] => [job, next]),
-    ),
+    waiters.flatMap((job) => found.map((next): [JobDocument, NextStep] => [job, next])),
   );
-}
 
 /** Puts an item in, or the newer state of it, and links the jobs: the one it was fetched for brought it. */
 function keep(context: Context, id: string, found: FoundItem): void {
   const { ledger, source, step, waiters, now } = context;
   const before = ledger.items.get(id);
+  const takers = waiters.filter((job) => {
+    const known = ledger.links.get(linkId(job._id, id));
+    return known ? known.state === 'pending' : !hasAllItems(job);
+  });
+  if (takers.length === 0 && before === undefined) return dropFiles(ledger, [found]);
   const fresh = itemDocument(source, found, id, now);
   if (before === undefined) {
     ledger.items.put(fresh);
@@ -169,13 +193,12 @@ function keep(context: Context, id: string, found: FoundItem): void {
       revision: before.revision + (changed ? 1 : 0),
     });
   }
-  const owner = waiters.find(({ _id }) => _id === step.leasedFor) ?? waiters[0];
-  for (const job of waiters) {
-    const known = ledger.links.get(linkId(job._id, id));
-    if (known ? known.state !== 'pending' : hasAllItems(job)) continue;
+  const owner = takers.find(({ _id }) => _id === step.leasedFor) ?? takers[0];
+  for (const job of takers) {
+    const link = ledger.links.get(linkId(job._id, id)) ?? newItemLink(job, id, found);
     const item = ledger.items.get(id) as ItemDocument;
     const fetched = job === owner;
-    attach(ledger, known ?? newItemLink(job, id, found), item, {
+    attach(ledger, link, item, {
       fetched,
       brought: fetched && before === undefined,
     });
@@ -207,6 +230,7 @@ function settleOwn(
 
 const fault = (
   { step, now }: Context,
+  job: JobDocument,
   code: string,
   message: string,
   status?: number,
@@ -216,6 +240,7 @@ const fault = (
   attempt: step.attempt,
   ...(status === undefined ? {} : { status }),
   at: now,
+  epoch: job.epoch,
 });
 
 /** A step that is not dispatched any more, as it goes back. */
@@ -236,7 +261,7 @@ function idle(
 
 const giveBack = ({ ledger, step }: Context): void => ledger.steps.put(idle(step, 'ready'));
 
-function unfinished(context: Context, outcome: Exclude<Outcome, { outcome: 'done' }>): void {
+function unfinished(context: Context, outcome: Exclude<TakenOutcome, { outcome: 'done' | 'part' }>): void {
   const { ledger, effects, limits, step, waiters, now } = context;
   switch (outcome.outcome) {
     case 'failed':
@@ -270,6 +295,17 @@ function unfinished(context: Context, outcome: Exclude<Outcome, { outcome: 'done
     }
     case 'released':
       return giveBack(context);
+    case 'expired': {
+      const expiries = (step.expiries ?? 0) + (outcome.counts ? 1 : 0);
+      if (expiries >= limits.maxExpiries)
+        return giveUp(
+          context,
+          'failed',
+          'step_quarantined',
+          'Nothing was heard of it each time it was tried',
+        );
+      return ledger.steps.put(idle(step, 'ready', { expiries }));
+    }
     case 'interrupted': {
       if (step.crashes + 1 >= limits.maxCrashes)
         return giveUp(context, 'failed', 'step_quarantined', 'Its collector died each time it was tried');
@@ -277,6 +313,14 @@ function unfinished(context: Context, outcome: Exclude<Outcome, { outcome: 'done
     }
   }
 }
+
+/** How to make a step again. */
+const recipe = ({ kind, key, url, input }: StepDocument): NonNullable<LinkDocument['step']> => ({
+  kind,
+  key,
+  ...(url === undefined ? {} : { url }),
+  input,
+});
 
 /** Ends a step without success. A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
 function giveUp(
@@ -290,7 +334,10 @@ function giveUp(
   for (const job of waiters) {
     const link = ledger.links.get(linkId(job._id, step._id));
     if (link?.state === 'pending')
-      ledger.settle(link, state, { error: fault(context, code, message, status) });
+      ledger.settle(link, state, {
+        error: fault(context, job, code, message, status),
+        ...(state === 'failed' ? { step: recipe(step) } : {}),
+      });
   }
   if (state === 'failed') ledger.steps.put(idle(step, 'failed', { jobs: [] }));
   else ledger.steps.delete(step._id);

@@ -37,7 +37,13 @@ export function attach(
     ...(accepted
       ? {}
       : {
-          error: { code: 'filtered', message: 'Smaller than the job asked for', attempt: 1, at: new Date() },
+          error: {
+            code: 'filtered',
+            message: 'Smaller than the job asked for',
+            attempt: 1,
+            at: new Date(),
+            epoch: ledger.jobs.get(link.jobId)?.epoch ?? 0,
+          },
         }),
   };
   if (ledger.links.get(link._id) === undefined) ledger.open({ ...link, state, ...rest });
@@ -75,10 +81,14 @@ const limit = (value: unknown): number => (typeof value === 'number' ? value : I
 export const hasAllItems = (job: JobDocument): boolean =>
   job.counts.discovered >= limit(job.params['maxItems']);
 
-const isFull = (job: JobDocument, next: NextStep): boolean =>
-  next.item
-    ? hasAllItems(job)
-    : next.kind === 'page' && job.pages.discovered >= limit(job.params['maxPages']);
+/** A kind of items that are pages themselves: `maxPages` bounds them too. */
+const PAGE_ITEM = 'text';
+
+function isFull(job: JobDocument, { item, kind }: NextStep): boolean {
+  const maxPages = limit(job.params['maxPages']);
+  if (item === undefined) return kind === 'page' && job.pages.discovered >= maxPages;
+  return hasAllItems(job) || (item.kind === PAGE_ITEM && job.counts.discovered >= maxPages);
+}
 
 function enter(ledger: Ledger, source: string, job: JobDocument, next: NextStep, id: string): void {
   const { item: wanted } = next;
@@ -107,7 +117,7 @@ function enter(ledger: Ledger, source: string, job: JobDocument, next: NextStep,
     return;
   }
   ledger.steps.put({
-    ...newStep(source, next, id, [job._id]),
+    ...newStep(source, next, id, [...new Set([...(present?.jobs ?? []), job._id])]),
     ...(wanted ? { item: { kind: wanted.kind, url: wanted.url } } : {}),
     ...(kept && wanted.recheck === 'ifChanged' ? validators(kept) : {}),
   });

@@ -7,7 +7,7 @@ import type { HostReport, ResultsMessage } from '@magpie/contracts';
 import type { Store } from '@magpie/store';
 import { recordHosts } from '../dispatch/hosts.ts';
 import { isFileMissing } from '../files/release.ts';
-import { applyOutcomes, type Effects, type IntakeLimits, type SourcedOutcome } from './apply.ts';
+import { applyOutcomes, type IntakeLimits, type SourcedOutcome, type TakenOutcome } from './apply.ts';
 import { Ledger } from './ledger.ts';
 
 export interface IntakeDeps {
@@ -18,45 +18,79 @@ export interface IntakeDeps {
   onChanged: (jobs: ReadonlySet<string>) => Promise<void>;
 }
 
-/** Outcomes in one transaction: enough to share its cost, few enough to be over in some tens of milliseconds. */
-const MAX_OUTCOMES = 400;
+/** Rows in one transaction: enough to share its cost, few enough to be over soon and to fit into the cache. */
+const MAX_ROWS = 2000;
 
 export class Intake {
   readonly #deps: IntakeDeps;
+  #busy = 0;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
   }
 
-  /** Returns when all is in the database. Throws what the database throws. */
-  async take(deliveries: readonly Delivery<ResultsMessage>[]): Promise<void> {
-    const reports = deliveries.flatMap(({ body }) => body.hosts ?? []);
-    let batch: SourcedOutcome[] = [];
-    for (const { body } of deliveries) {
-      batch.push(...body.outcomes.map((outcome) => ({ source: body.source, outcome })));
-      if (batch.length >= MAX_OUTCOMES) {
-        await this.#commit(batch);
-        batch = [];
-      }
-    }
-    await this.#commit(batch, reports);
+  /** Whether results are being taken in at this moment. */
+  get busy(): boolean {
+    return this.#busy > 0;
   }
 
-  async #commit(batch: readonly SourcedOutcome[], reports: readonly HostReport[] = []): Promise<void> {
+  /** Returns when all is in the database. Throws what the database throws. */
+  async take(deliveries: readonly Delivery<ResultsMessage>[]): Promise<void> {
+    await this.apply(
+      deliveries.flatMap(({ body }) => body.outcomes.map((outcome) => ({ source: body.source, outcome }))),
+      deliveries.flatMap(({ body }) => body.hosts ?? []),
+    );
+  }
+
+  /** The same, for outcomes that nobody sent. */
+  async apply(outcomes: readonly SourcedOutcome[], reports: readonly HostReport[] = []): Promise<void> {
+    this.#busy++;
+    try {
+      await recordHosts(this.#deps.store, { reports, backoffs: new Map(), answered: new Set() });
+      let batch: SourcedOutcome[] = [];
+      let rows = 0;
+      for (const one of outcomes.flatMap(inParts)) {
+        const more = rowsOf(one.outcome);
+        if (batch.length > 0 && rows + more > MAX_ROWS) {
+          await this.#commit(batch);
+          batch = [];
+          rows = 0;
+        }
+        batch.push(one);
+        rows += more;
+      }
+      if (batch.length > 0) await this.#commit(batch);
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  async #commit(batch: readonly SourcedOutcome[]): Promise<void> {
     const { store, filesRoot, limits, onChanged } = this.#deps;
-    const none: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set() };
-    const effects =
-      batch.length === 0
-        ? none
-        : await store.transaction(async (session) => {
-            const ledger = new Ledger(store, session);
-            const applied = await applyOutcomes(ledger, batch, limits, (found) =>
-              isFileMissing(store, filesRoot, session, found),
-            );
-            await ledger.flush(new Date());
-            return applied;
-          });
-    await recordHosts(store, { reports, ...effects });
+    const effects = await store.transaction(async (session) => {
+      const ledger = new Ledger(store, session);
+      const applied = await applyOutcomes(ledger, batch, limits, (found) => isFileMissing(filesRoot, found));
+      await ledger.flush(new Date());
+      return applied;
+    });
+    await recordHosts(store, { reports: [], ...effects });
     await onChanged(effects.jobs);
   }
+}
+
+const rowsOf = (outcome: TakenOutcome): number =>
+  outcome.outcome === 'done' ? 2 + outcome.items.length + outcome.next.length : 2;
+
+/** A result with very many next steps, in parts: all but the last enter steps and leave the step itself as it is. */
+function inParts({ source, outcome }: SourcedOutcome): SourcedOutcome[] {
+  if (outcome.outcome !== 'done' || outcome.next.length <= MAX_ROWS) return [{ source, outcome }];
+  const { id, lease } = outcome;
+  const parts: SourcedOutcome[] = [];
+  let from = 0;
+  for (; from + MAX_ROWS < outcome.next.length; from += MAX_ROWS)
+    parts.push({
+      source,
+      outcome: { id, lease, outcome: 'part', next: outcome.next.slice(from, from + MAX_ROWS) },
+    });
+  return [...parts, { source, outcome: { ...outcome, next: outcome.next.slice(from) } }];
 }

@@ -108,13 +108,13 @@ export class Ledger {
   settle(
     link: LinkDocument,
     state: LinkState,
-    rest: Partial<Pick<LinkDocument, 'error' | 'brought'>> = {},
+    rest: Partial<Pick<LinkDocument, 'error' | 'brought' | 'step'>> = {},
   ): void {
     const job = this.#job(link);
     count(job, link, link.state, -1);
     count(job, link, state, 1);
-    const { error: _, ...kept } = link;
-    this.links.put({ ...(state === 'pending' ? kept : link), ...rest, state });
+    const { error: _error, step: _step, ...kept } = link;
+    this.links.put({ ...kept, ...rest, state });
   }
 
   #job(link: LinkDocument): JobDocument {
@@ -143,8 +143,9 @@ export class Ledger {
             state: doc.state,
             ...(doc.brought === undefined ? {} : { brought: doc.brought }),
             ...(doc.error === undefined ? {} : { error: doc.error }),
+            ...(doc.step === undefined ? {} : { step: doc.step }),
           },
-          ...(doc.error === undefined ? { $unset: { error: 1 } } : {}),
+          ...(doc.error === undefined ? { $unset: { error: 1, step: 1 } } : {}),
         },
       },
     }));
@@ -170,7 +171,7 @@ export async function recordOrphans(
 ): Promise<void> {
   if (paths.size === 0) return;
   const notes = [...paths].map((_id) => ({
-    updateOne: { filter: { _id }, update: { $setOnInsert: { _id } }, upsert: true },
+    updateOne: { filter: { _id }, update: { $inc: { rev: 1 }, $unset: { trashedAt: 1 } }, upsert: true },
   }));
   await store.orphans.collection.bulkWrite(notes as never, { session, ordered: false });
 }

@@ -13,6 +13,7 @@ export interface LifecycleDeps {
   store: Store;
   /** Tells every collector replica; a hint that is repeated until it has had its effect. */
   control: (body: ControlBody) => void;
+  onError: (error: unknown) => void;
   /** Tells whoever listens that a job changed. */
   changed: (job: Pick<JobDocument, '_id' | 'state' | 'rev'>) => void;
 }
@@ -36,13 +37,21 @@ export class Lifecycle {
       .find({ retrying: true, state: { $in: DISPATCHING } } as never)
       .toArray()) as unknown as JobDocument[];
     let more = false;
-    for (const job of passing) {
-      if (job.state === 'pausing') await this.#pause(job);
-      else if (job.state === 'stopping') more = (await this.#stop(job)) || more;
-      else more = (await this.#terminate(job)) || more;
+    for (const job of [...passing, ...retrying]) {
+      try {
+        more = (await this.#bring(job)) || more;
+      } catch (error) {
+        this.#deps.onError(error);
+      }
     }
-    for (const job of retrying) more = (await this.#retry(job)) || more;
     return more;
+  }
+
+  #bring(job: JobDocument): Promise<boolean> {
+    if (job.state === 'pausing') return this.#pause(job);
+    if (job.state === 'stopping') return this.#stop(job);
+    if (job.state === 'terminating') return this.#terminate(job);
+    return this.#retry(job);
   }
 
   /** `queued` or `waiting` → `running`. */
@@ -68,9 +77,9 @@ export class Lifecycle {
    */
   async completeIfDone(id: string): Promise<void> {
     const { store } = this.#deps;
-    if (await store.steps.collection.findOne({ jobs: id } as never, { projection: { _id: 1 } })) return;
     const job = (await store.jobs.collection.findOne({ _id: id } as never)) as unknown as JobDocument | null;
     if (job === null || !(DISPATCHING as readonly JobState[]).includes(job.state) || job.retrying) return;
+    if (await store.steps.collection.findOne({ jobs: id } as never, { projection: { _id: 1 } })) return;
     const { counts, pages } = job;
     const worked = counts.stored + counts.shared + counts.skipped + pages.done > 0;
     const [first] = worked ? [] : await this.#firstFailure(id);
@@ -78,7 +87,7 @@ export class Lifecycle {
       id,
       DISPATCHING,
       first ? 'failed' : 'completed',
-      { epoch: job.epoch, retrying: { $ne: true } },
+      { epoch: job.epoch, rev: job.rev, retrying: { $ne: true } },
       {
         waiting: null,
         endedAt: new Date(),
@@ -95,9 +104,10 @@ export class Lifecycle {
       .toArray()) as unknown as LinkDocument[];
   }
 
-  async #pause(job: JobDocument): Promise<void> {
+  async #pause(job: JobDocument): Promise<boolean> {
     this.#deps.control({ action: 'hold', jobId: job._id, epoch: job.epoch });
     if (!(await this.#hasUnderWay(job._id))) await this.#move(job._id, ['pausing'], 'paused');
+    return false;
   }
 
   async #stop(job: JobDocument): Promise<boolean> {
@@ -112,7 +122,8 @@ export class Lifecycle {
     const { store, control } = this.#deps;
     control({ action: 'hold', jobId: job._id, epoch: job.epoch });
     await abortSteps(store, job._id, control);
-    if (await forgetStepsBatch(store, job._id)) return true;
+    const since = job.history.findLast(({ to }) => to === 'terminating')?.at ?? job.updatedAt;
+    if (await forgetStepsBatch(store, job._id, since)) return true;
     if (await removeBatch(store, job._id)) return true;
     const none = { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 };
     const pages = { discovered: 0, done: 0, failed: 0, pending: 0 };
@@ -127,8 +138,7 @@ export class Lifecycle {
   }
 
   async #retry(job: JobDocument): Promise<boolean> {
-    const since = job.history.findLast(({ to }) => to === 'running')?.at ?? job.updatedAt;
-    if (await retryBatch(this.#deps.store, job._id, since)) return true;
+    if (await retryBatch(this.#deps.store, job._id, job.epoch)) return true;
     await this.#deps.store.jobs.collection.updateOne({ _id: job._id } as never, {
       $set: { retrying: false },
       $inc: { rev: 1 },

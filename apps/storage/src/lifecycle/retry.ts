@@ -1,16 +1,16 @@
 import { nextOrder } from '@magpie/domain';
 import type { LinkDocument, Store } from '@magpie/store';
-import { attach, hostOf } from '../intake/discover.ts';
+import { attach, expand, hostOf } from '../intake/discover.ts';
 import { Ledger } from '../intake/ledger.ts';
 
 const BATCH = 500;
 
 /**
- * Puts what failed before `since` back into the frontier: with fresh attempts, shared with whoever waits for it already,
+ * Puts what failed in an earlier epoch than `epoch` back into the frontier: with fresh attempts, shared with whoever waits for it already,
  * or linked at once where it has been stored since.
  * @returns whether there was anything left to put back
  */
-export async function retryBatch(store: Store, jobId: string, since: Date): Promise<boolean> {
+export async function retryBatch(store: Store, jobId: string, epoch: number): Promise<boolean> {
   return store.transaction(async (session) => {
     const links = (await store.links.collection
       .find(
@@ -18,7 +18,7 @@ export async function retryBatch(store: Store, jobId: string, since: Date): Prom
           jobId,
           of: { $in: ['item', 'page', 'step'] },
           state: 'failed',
-          'error.at': { $lte: since },
+          'error.epoch': { $lt: epoch },
         } as never,
         { session },
       )
@@ -36,17 +36,15 @@ export async function retryBatch(store: Store, jobId: string, since: Date): Prom
       const item = link.of === 'item' ? ledger.items.get(link.target) : undefined;
       if (item) {
         attach(ledger, link, item, { fetched: false, brought: false });
+        expand(ledger, job.source, job, link, item);
         continue;
       }
       ledger.settle(link, 'pending');
       const step = ledger.steps.get(link.target) ?? {
         _id: link.target,
         source: job.source,
-        kind: link.kind,
-        key: link.url,
-        url: link.url,
-        host: hostOf(link.url),
-        input: {},
+        ...(link.step ?? { kind: link.kind, key: link.url, url: link.url, input: {} }),
+        host: hostOf(link.step ? link.step.url : link.url),
         ...(link.of === 'item' ? { item: { kind: link.kind, url: link.url } } : {}),
         jobs: [],
         state: 'failed' as const,

@@ -19,6 +19,8 @@ export async function abandonBatch(store: Store, jobId: string): Promise<boolean
     const ledger = new Ledger(store, session);
     const now = new Date();
     await ledger.lock([jobId]);
+    const job = ledger.jobs.get(jobId);
+    if (job === undefined) return false;
     await ledger.steps.load(steps.map(({ _id }) => _id));
     await ledger.links.load(steps.map(({ _id }) => linkId(jobId, _id)));
     for (const step of steps) {
@@ -26,7 +28,14 @@ export async function abandonBatch(store: Store, jobId: string): Promise<boolean
       const link = ledger.links.get(linkId(jobId, step._id));
       if (link?.state === 'pending')
         ledger.settle(link, 'failed', {
-          error: { code: 'aborted', message: 'Stopped before it was done', attempt: step.attempt, at: now },
+          error: {
+            code: 'aborted',
+            message: 'Stopped before it was done',
+            attempt: step.attempt,
+            at: now,
+            epoch: job.epoch,
+          },
+          step: { kind: step.kind, key: step.key, ...(step.url ? { url: step.url } : {}), input: step.input },
         });
       ledger.steps.put({ ...step, jobs: others, state: others.length === 0 ? 'failed' : step.state });
     }

@@ -21,14 +21,30 @@ export async function abortSteps(
   if (underWay.length > 0) control({ action: 'abort', steps: underWay.map(({ _id }) => _id) });
 }
 
-/** Takes the job out of the frontier; whether there was anything left to take out. */
-export async function forgetStepsBatch(store: Store, jobId: string): Promise<boolean> {
+const isUnderWay = async (store: Store, jobId: string): Promise<boolean> =>
+  (await store.steps.collection.findOne({ jobs: jobId } as never, { projection: { _id: 1 } })) !== null;
+
+/**
+ * Takes the job out of the frontier. What is under way for it alone stays while `abortsMs` have not passed since
+ * `since`, so that the abort, which may be lost, is told again.
+ * @returns whether there was anything left to take out
+ */
+export async function forgetStepsBatch(
+  store: Store,
+  jobId: string,
+  since: Date,
+  abortsMs = 1500,
+): Promise<boolean> {
+  const told = Date.now() - since.getTime() > abortsMs;
   return store.transaction(async (session) => {
     const steps = (await store.steps.collection
-      .find({ jobs: jobId } as never, { session, projection: { jobs: 1 } })
+      .find({ jobs: jobId, ...(told ? {} : { $nor: [{ jobs: [jobId], state: 'leased' }] }) } as never, {
+        session,
+        projection: { jobs: 1 },
+      })
       .limit(BATCH)
       .toArray()) as unknown as Pick<StepDocument, '_id' | 'jobs'>[];
-    if (steps.length === 0) return false;
+    if (steps.length === 0) return !told && (await isUnderWay(store, jobId));
     const alone = steps.filter(({ jobs }) => jobs.length === 1).map(({ _id }) => _id);
     const shared = steps.filter(({ jobs }) => jobs.length > 1).map(({ _id }) => _id);
     if (alone.length > 0)
