@@ -1,11 +1,6 @@
 // The only importer of amqplib. Messages in, messages out, and what becomes of those that fail.
-export {
-  createBroker,
-  type Broker,
-  type BrokerCounts,
-  type BrokerOptions,
-  type BrokerStatus,
-} from './broker.ts';
+export { createBroker, type Broker } from './broker.ts';
+export type { BrokerCounts, BrokerOptions, BrokerStatus } from './options.ts';
 export type { Consumer, ConsumeBatchOptions, ConsumeOptions } from './consumer.ts';
 export * from './errors.ts';
 export type { Log } from './log.ts';

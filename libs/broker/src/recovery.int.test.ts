@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { faultyLink, type FaultyLink } from './faulty-link.ts';
 import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
-import type { BrokerStatus } from './broker.ts';
+import type { BrokerStatus } from './options.ts';
 import { brokerSuite } from './testing.ts';
 import { EXCHANGES } from './topology.ts';
 

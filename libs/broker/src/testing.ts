@@ -1,7 +1,8 @@
 // For tests: brokers of one suite under a prefix of its own.
 import { randomBytes } from 'node:crypto';
 import { connect, type Channel, type GetMessage } from 'amqplib';
-import { createBroker, type Broker, type BrokerOptions } from './broker.ts';
+import { createBroker, type Broker } from './broker.ts';
+import type { BrokerOptions } from './options.ts';
 import { deleteTopology, type QueueSpec, type Topology } from './topology.ts';
 
 export interface BrokerSuite {

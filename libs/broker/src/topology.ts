@@ -81,11 +81,9 @@ export const stepsQueue = (source: string): QueueSpec =>
 
 /** Steps over which a collector died: one at a time, in a replica that does nothing else meanwhile. */
 export const stepsAloneQueue = (source: string): QueueSpec =>
-  queue(
-    `${source}.steps.run-alone`,
-    [{ exchange: EXCHANGES.steps.name, routingKey: `${source}.alone.*` }],
-    { 'x-message-ttl': STEPS_TTL_MS },
-  );
+  queue(`${source}.steps.run-alone`, [{ exchange: EXCHANGES.steps.name, routingKey: `${source}.alone.*` }], {
+    'x-message-ttl': STEPS_TTL_MS,
+  });
 
 /** Results of every source. */
 export const RESULTS_QUEUE = queue('storage.results.store', [
