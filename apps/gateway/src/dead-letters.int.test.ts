@@ -116,6 +116,7 @@ describe('dead letters', () => {
     await letter('of-steps', {
       exchange: 'magpie.steps',
       routingKey: 'web-images.normal',
+      type: 'magpie.steps',
       body: base64(message),
     });
     const answer = await replay('of-steps');
@@ -127,7 +128,7 @@ describe('dead letters', () => {
     ]);
     expect(await gateway.store.deadLetters.countDocuments({ _id: 'of-steps' })).toBe(0);
 
-    await letter('of-rubbish', { exchange: 'magpie.steps', body: base64('{"steps":') });
+    await letter('of-rubbish', { exchange: 'magpie.steps', type: 'magpie.steps', body: base64('{"steps":') });
     expect((await replay('of-rubbish')).json()).toMatchObject({ code: 'not_replayable' });
   });
 });
