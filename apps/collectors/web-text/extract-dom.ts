@@ -47,7 +47,9 @@ const { createDocument } = createRequire(import.meta.url)('@mixmark-io/domino') 
 };
 
 makeListsIterable(createDocument('<p>', true));
-selectInOneWalk(htmlElementPrototype(createDocument('<p>', true)));
+const htmlElement = htmlElementPrototype(createDocument('<p>', true));
+selectInOneWalk(htmlElement);
+listChildrenAfresh(htmlElement);
 
 /**
  * Parses a page as the HTML standard says, without running or loading anything. Relative addresses resolve
@@ -154,6 +156,50 @@ function selectInOneWalk(target: object): void {
       },
     },
   });
+}
+
+/**
+ * Lists of children as they are now, in the place of domino's live ones: those show removed children until
+ * somebody asks for their length, which Readability doesn't, and make every later removal a search.
+ */
+function listChildrenAfresh(target: object): void {
+  const listed = (parent: DomElement, isListed: (node: DomNode) => boolean): DomNode[] => {
+    const list: DomNode[] = [];
+    for (let node = parent.firstChild; node !== null; node = node.nextSibling)
+      if (isListed(node)) list.push(node);
+    return list;
+  };
+  Object.defineProperties(target, {
+    children: {
+      get(this: DomElement) {
+        return listed(this, isElement);
+      },
+    },
+    childNodes: {
+      get(this: DomElement) {
+        return listed(this, () => true);
+      },
+    },
+    // Domino's own asks for such a list of every element.
+    textContent: {
+      get(this: DomElement) {
+        return textOf(this);
+      },
+      set(this: DomElement, text: string) {
+        while (this.firstChild !== null) this.firstChild.remove();
+        this.appendChild(this.ownerDocument.createTextNode(text));
+      },
+    },
+  });
+}
+
+function textOf(element: DomElement): string {
+  let text = '';
+  for (let node = element.firstChild; node !== null; node = node.nextSibling) {
+    if (node.nodeType === TEXT) text += (node as unknown as { data: string }).data;
+    else if (node.nodeType === ELEMENT) text += textOf(node as DomElement);
+  }
+  return text;
 }
 
 /** What all HTML elements inherit from, below the class whose methods can't be replaced. */
