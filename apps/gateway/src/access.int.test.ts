@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, loadConfig } from '@magpie/service-kit';
 import { checkConfig, gatewayConfig } from './config.ts';
 import { makeJob, startGateway, URLS, type TestGateway } from './testing/gateway.ts';
@@ -178,4 +179,24 @@ describe('without an admin key', () => {
     });
     expect(other.statusCode).toBe(200);
   });
+});
+
+describe('overloaded', () => {
+  it('the gateway says so, answers probes, and recovers', async () => {
+    const gateway = await startGateway({ env: { MAGPIE_MAX_EVENT_LOOP_DELAY: '200ms' } });
+    const ask = () => gateway.app.inject('/api/v1/jobs');
+    let answer = await ask();
+    for (let i = 0; i < 20 && answer.statusCode !== 503; i++) {
+      const until = Date.now() + 1500;
+      while (Date.now() < until);
+      await sleep(50);
+      answer = await ask();
+    }
+    expect(answer.json()).toMatchObject({ code: 'overloaded', status: 503 });
+    expect(answer.headers['retry-after']).toBe('5');
+    expect((await gateway.app.inject('/healthz')).statusCode).toBe(200);
+    for (let i = 0; i < 200 && (await ask()).statusCode !== 200; i++) await sleep(100);
+    expect((await ask()).statusCode).toBe(200);
+    await gateway.close();
+  }, 90_000);
 });

@@ -69,7 +69,7 @@ export const gatewayConfig = defineConfig({
   },
   MAGPIE_MAX_EVENT_LOOP_DELAY: {
     schema: Duration({ minimum: 50 }),
-    default: 2000,
+    default: 5000,
     describe: 'A gateway whose event loop lags more than this answers `overloaded`',
   },
 });
