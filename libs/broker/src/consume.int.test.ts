@@ -1,11 +1,12 @@
 import { jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MESSAGES, type DeadLetterBody } from '@magpie/contracts';
+import { createBroker } from './broker.ts';
 import { Poison, RetryLater, Unavailable } from './errors.ts';
 import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import type { Delivery } from './message.ts';
 import { brokerSuite } from './testing.ts';
-import { DEAD_QUEUE, EXCHANGES } from './topology.ts';
+import { DEAD_QUEUE, EXCHANGES, suspectsQueue } from './topology.ts';
 
 jest.setTimeout(60_000);
 
@@ -333,5 +334,23 @@ describe('consume', () => {
     await eventually(() => expect(letters).toEqual([['unroutable', 2]]));
     await consumer.close();
     expect((await channel.checkQueue(suite.prefix + DEAD_QUEUE.name)).messageCount).toBe(0);
+  });
+});
+
+describe('the end of a suite', () => {
+  it('deletes the suspects of a queue that a broker outside the suite consumed', async () => {
+    const other = brokerSuite();
+    const { queue } = tickQueue('outside');
+    const inside = other.broker();
+    await inside.declare(queue);
+    const outside = createBroker({ url: other.url, prefix: other.prefix });
+    const consumer = outside.consume({ queue, types: [TICK], handler: async () => {} });
+    await Promise.all([consumer.ready, outside.whenUp()]);
+    const bare = await suite.channel();
+    const suspects = other.prefix + suspectsQueue(queue).name;
+    await eventually(async () => expect((await other.depth(suspectsQueue(queue))) === 0).toBe(true));
+    await outside.close();
+    await other.end();
+    await expect(bare.checkQueue(suspects)).rejects.toThrow(/NOT_FOUND/);
   });
 });

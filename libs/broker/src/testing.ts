@@ -33,7 +33,10 @@ export function brokerSuite(url: string | undefined = process.env['MAGPIE_TEST_A
     model.on('error', () => (bare = undefined));
     const channel = await model.createChannel();
     channel.on('error', () => {});
-    channel.on('close', () => (bare = undefined));
+    channel.on('close', () => {
+      bare = undefined;
+      model.close().catch(() => {});
+    });
     return { channel, close: () => model.close() };
   };
   const channel = async (): Promise<Channel> => (await (bare ??= open())).channel;

@@ -190,9 +190,12 @@ export function declareInTurn(prefix: string): Declare {
   };
 }
 
-/** Deletes all that `assertTopology` made, messages included. For tests. */
+/** Deletes all that `assertTopology` made, and the suspects of each queue, messages included. For tests. */
 export async function deleteTopology(channel: Channel, topology: Topology, prefix: string): Promise<void> {
   if (prefix === '') throw new Error('refusing to delete a topology without a prefix');
-  for (const { name } of topology.queues) await channel.deleteQueue(prefix + name);
+  for (const queue of topology.queues) {
+    await channel.deleteQueue(prefix + queue.name);
+    await channel.deleteQueue(prefix + suspectsQueue(queue).name);
+  }
   for (const { name } of topology.exchanges) await channel.deleteExchange(prefix + name);
 }
