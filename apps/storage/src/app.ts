@@ -25,6 +25,7 @@ import { SourceCatalogue } from './dispatch/sources.ts';
 import { releaseOrphans } from './files/release.ts';
 import { Intake } from './intake/intake.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
+import { Throttle } from './lifecycle/throttle.ts';
 
 export type StorageOptions = Omit<
   Config<typeof storageConfig>,
@@ -71,6 +72,7 @@ export async function startStorage({
       void broker.tryPublish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
   });
   const sources = new SourceCatalogue(store);
+  const progress = new Throttle(200);
   const director = new Director(
     {
       store,
@@ -101,10 +103,12 @@ export async function startStorage({
     filesRoot,
     limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxExpiries: 20, maxBackoffs: 12 },
     onChanged: async (jobs) => {
-      director.wake();
+      director.wake(jobs);
       for (const id of jobs) await lifecycle.completeIfDone(id);
+      const due = [...jobs].filter((id) => progress.isDue(id));
+      if (due.length === 0) return;
       const found = (await store.jobs.collection
-        .find({ _id: { $in: [...jobs] } } as never, { projection: { state: 1, rev: 1 } })
+        .find({ _id: { $in: due } } as never, { projection: { state: 1, rev: 1 } })
         .toArray()) as unknown as JobDocument[];
       for (const job of found) changed(job, 'progress');
     },
@@ -115,14 +119,14 @@ export async function startStorage({
     exchange: EXCHANGES.events,
     bindingKeys: ['job.*.*'],
     types: [MESSAGES.jobEvent],
-    handler: () => director.wake(),
+    handler: ({ body }) => director.wake([body.jobId]),
     onGap: () => director.wake(),
   });
   broker.consume({
     queue: RESULTS_QUEUE,
     types: [MESSAGES.results],
-    prefetch: 200,
-    batch: { max: 50, waitMs: 10 },
+    prefetch: 100,
+    batch: { max: 50, waitMs: 25 },
     handler: async (deliveries: Delivery<ResultsMessage>[]) => held(() => intake.take(deliveries)),
   });
   broker.consume({

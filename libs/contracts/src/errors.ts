@@ -151,6 +151,20 @@ export const ERRORS = {
     title: 'Reading the page took too long',
     help: 'The page is bigger or deeper than the limits.',
   },
+  parse_too_large: {
+    title: 'The page was too large to be read',
+    help: 'It needs more memory than the limits allow.',
+  },
+  parse_failed: { title: 'The page could not be read', help: 'The log has the details.' },
+  sitemap_too_large: { title: 'The sitemap is too large', help: 'At most 50,000 addresses and 50 MB.' },
+  sitemap_corrupt: { title: 'The sitemap is damaged', help: 'Check it with a validator.' },
+  not_a_sitemap: { title: 'The document is not a sitemap', help: 'XML, text, RSS and Atom are understood.' },
+  bad_pattern: {
+    title: 'An include or exclude pattern is not valid',
+    help: 'See the parameter’s description.',
+  },
+  quota_exhausted: { title: 'The quota is used up', help: 'The job goes on by itself when there is more.' },
+  protocol_error: { title: 'The server does not keep to HTTP', help: 'Nothing can be read from it.' },
   parse_error: { title: 'The page could not be read', help: 'The log has the details.' },
   filtered: { title: 'Smaller than the job asked for', help: 'See minWidth, minHeight and minBytes.' },
   disk_full: {

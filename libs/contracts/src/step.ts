@@ -121,7 +121,7 @@ export const Outcome = Type.Union([
       ...Of,
       outcome: Type.Literal('done'),
       items: Type.Array(FoundItem, { maxItems: 5000 }),
-      next: Type.Array(NextStep, { maxItems: 50_000 }),
+      next: Type.Array(NextStep, { maxItems: 10_000 }),
       unchanged: Type.Optional(Type.Boolean({ description: 'A conditional GET said: not modified' })),
     },
     { description: 'Done' },

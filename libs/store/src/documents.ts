@@ -33,6 +33,8 @@ export interface JobDocument {
   history: (Omit<JobTransition, 'at'> & { at: Date })[];
   /** Set by `retry`: what failed is to be put back into the frontier, up to this order of links. */
   retrying: boolean;
+  /** Being removed; what a removal that was cut off has left is gone when it is asked for again. */
+  removing?: true;
   correlationId: string;
   createdAt: Date;
   startedAt: Date | null;
@@ -81,6 +83,7 @@ export interface LinkDocument {
   kind: string;
   url: string;
   state: LinkState;
+  /** Grows with discovery, and again when it is settled. */
   order: number;
   accept?: Accept;
   expand?: Record<string, unknown>;

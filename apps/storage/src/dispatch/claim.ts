@@ -30,7 +30,10 @@ async function firstHost(steps: Store['steps']['collection'], filter: object): P
   return found === null ? undefined : String(found['host']);
 }
 
-/** Claims at most `room` ready steps that `jobId` waits for, host by host, as much as each host takes. */
+/**
+ * Claims at most `room` ready steps that `jobId` waits for, host by host, as much as each host takes.
+ * `beforeClaim` is awaited when there is something to claim.
+ */
 export async function claimTurn(
   store: Store,
   pacer: HostPacer,
@@ -38,6 +41,7 @@ export async function claimTurn(
   jobId: string,
   room: number,
   lease: Lease,
+  beforeClaim: () => Promise<void>,
 ): Promise<Turn> {
   const steps = store.steps.collection;
   const ready = { jobs: jobId, state: 'ready' };
@@ -73,6 +77,7 @@ export async function claimTurn(
   }
   if (picked.length === 0) return { steps: [], ...(await whyNone(steps, pacer, ready)) };
   const ids = picked.map(({ _id }) => _id);
+  await beforeClaim();
   const { modifiedCount } = await steps.updateMany({ _id: { $in: ids }, state: 'ready' } as never, {
     $set: { state: 'leased', lease: lease.token, leasedFor: jobId, leaseUntil: lease.until },
   });

@@ -56,11 +56,13 @@ export type PublishSteps = (messages: OutgoingSteps[]) => Promise<Unpublished>;
 
 const IDLE_MS = 250;
 const PACE_MS = 15;
+const ADVANCE_MS = 50;
 const HOUSEKEEPING_MS = 1000;
 /** How much longer than its work a lease lasts: clocks differ. */
 const LEASE_MARGIN_MS = 10_000;
 /** A turn claims for so long at most, and goes on with the other jobs in the next one. */
 const CLAIMING_MS = 300;
+const PASSED_OVER_MS = 500;
 /** A job of a lower priority that was passed over for so many turns comes first. */
 const TURNS_A_RANK = 5;
 /** Leases are looked at only when all has been well for so long: results may be waiting from before. */
@@ -93,8 +95,11 @@ export class Director {
   readonly #pacer: HostPacer;
   readonly #cursors: HostCursors = new Map();
   readonly #lookedAt = new Map<string, number>();
+  /** Jobs that had nothing to do, and until when they are passed over unless something is heard of them. */
+  readonly #idleUntil = new Map<string, number>();
   #turns = 0;
   #housekeptAt = 0;
+  #advancedAt = 0;
   #wellSince = performance.now();
   #wake: () => void = () => undefined;
   #woken = false;
@@ -112,8 +117,9 @@ export class Director {
     this.#loop = this.#run();
   }
 
-  /** Says that there may be something to do. */
-  wake(): void {
+  /** Says that there may be something to do, for these jobs at least. */
+  wake(jobs: Iterable<string> = []): void {
+    for (const id of jobs) this.#idleUntil.delete(id);
     this.#woken = true;
     this.#wake();
   }
@@ -141,21 +147,22 @@ export class Director {
     }
   }
 
+  /** Waits so long, or until woken, but no less than `PACE_MS`. */
   #rest(ms: number): Promise<void> {
     this.#woken = false;
     return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
       const began = Date.now();
-      const self = this;
-      function done(): void {
+      const done = (): void => {
         clearTimeout(timer);
-        self.#wake = () => undefined;
-        resolve();
-      }
-      this.#wake = () => {
-        if (this.#closing || Date.now() - began >= PACE_MS) return done();
         this.#wake = () => undefined;
-        setTimeout(done, PACE_MS - (Date.now() - began));
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#wake = () => {
+        const early = PACE_MS - (Date.now() - began);
+        if (this.#closing || early <= 0) return done();
+        this.#wake = () => undefined;
+        setTimeout(done, early);
       };
     });
   }
@@ -164,12 +171,16 @@ export class Director {
   async #turn(): Promise<boolean> {
     const { store, lifecycle, leader, sources } = this.#deps;
     const now = new Date();
-    await promoteDue(store, now);
+    if ((await promoteDue(store, now)) > 0) this.#idleUntil.clear();
     if (now.getTime() - this.#housekeptAt >= HOUSEKEEPING_MS) {
       this.#housekeptAt = now.getTime();
       await this.#housekeep(now);
     }
-    const advanced = await lifecycle.advance();
+    let advanced = false;
+    if (now.getTime() - this.#advancedAt >= ADVANCE_MS) {
+      this.#advancedAt = now.getTime();
+      advanced = await lifecycle.advance();
+    }
     await sources.refresh();
     const { byJob, byHost } = await this.#underWay();
     await this.#pacer.refresh(byHost);
@@ -178,17 +189,21 @@ export class Director {
     const lease = { token, until: new Date(now.getTime() + startMs + workMs + LEASE_MARGIN_MS) };
     const out: { job: LiveJob; steps: StepDocument[] }[] = [];
     let opened = false;
+    const open = async (): Promise<void> => {
+      if (opened) return;
+      await this.#openDispatch(token, now);
+      opened = true;
+    };
     const until = performance.now() + CLAIMING_MS;
     this.#turns++;
     try {
       for (const job of await this.#liveJobs()) {
         if (this.#closing || !leader.leads || performance.now() > until) break;
+        if ((this.#idleUntil.get(job._id) ?? 0) > performance.now()) continue;
         this.#lookedAt.set(job._id, this.#turns);
         const busy = byJob.get(job._id) ?? 0;
         if (busy >= window) continue;
-        if (!opened) await this.#openDispatch(token, now);
-        opened = true;
-        const turn = await claimTurn(store, this.#pacer, this.#cursors, job._id, window - busy, lease);
+        const turn = await claimTurn(store, this.#pacer, this.#cursors, job._id, window - busy, lease, open);
         if (turn.steps.length > 0) {
           out.push({ job, steps: turn.steps });
           if (job.state !== 'running') await lifecycle.run(job._id, job.epoch);
@@ -209,6 +224,7 @@ export class Director {
   /** A job of which nothing is under way and nothing could be claimed. */
   async #idle(job: LiveJob, { blockedUntil, anyReady }: Turn): Promise<void> {
     const { lifecycle } = this.#deps;
+    this.#idleUntil.set(job._id, performance.now() + PASSED_OVER_MS);
     if (blockedUntil - Date.now() > NOTEWORTHY_WAIT_MS) {
       const told = job.state === 'waiting' ? (job.waiting?.until.getTime() ?? 0) : 0;
       if (Math.abs(told - blockedUntil) > 500)
@@ -271,7 +287,11 @@ export class Director {
       )
       .toArray()) as unknown as LiveJob[];
     const live = new Set(found.map(({ _id }) => _id));
-    for (const id of this.#lookedAt.keys()) if (!live.has(id)) this.#lookedAt.delete(id);
+    for (const id of this.#lookedAt.keys())
+      if (!live.has(id)) {
+        this.#lookedAt.delete(id);
+        this.#idleUntil.delete(id);
+      }
     const turn = (job: LiveJob): number => (this.#lookedAt.get(job._id) ?? 0) + job.rank * TURNS_A_RANK;
     return found.sort((a, b) => turn(a) - turn(b));
   }

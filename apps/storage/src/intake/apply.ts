@@ -8,7 +8,7 @@
 import type { FoundItem, NextStep, Outcome, OutcomeOf } from '@magpie/contracts';
 import { idOf, nextOrder, retryDelay } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
-import { attach, discover, expand, hasAllItems, itemDocument, linkId } from './discover.ts';
+import { attach, discover, expand, foresee, hasAllItems, itemDocument, linkId } from './discover.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface IntakeLimits {
@@ -68,6 +68,15 @@ export async function applyOutcomes(
       const jobs = ledger.steps.get(outcome.id)?.jobs ?? [];
       if (outcome.outcome !== 'done') return [];
       return outcome.items.flatMap(({ kind, url }) => jobs.map((job) => linkId(job, idOf(kind, url))));
+    }),
+  );
+
+  await foresee(
+    ledger,
+    batch.flatMap(({ outcome }) => {
+      if (outcome.outcome !== 'done' && outcome.outcome !== 'part') return [];
+      const waiters = (ledger.steps.get(outcome.id)?.jobs ?? []).flatMap((id) => ledger.jobs.get(id) ?? []);
+      return waiters.flatMap((job) => outcome.next.map((next): [JobDocument, NextStep] => [job, next]));
     }),
   );
 

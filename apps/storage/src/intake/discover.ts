@@ -54,6 +54,15 @@ export function attach(
 const target = (job: JobDocument, next: NextStep): string =>
   next.item ? idOf(next.item.kind, next.item.url) : idOf(job._id, next.kind, next.key);
 
+/** Reads what entering these steps will need, for all of a batch at once. */
+export async function foresee(ledger: Ledger, found: readonly [JobDocument, NextStep][]): Promise<void> {
+  const rows = found.map(([job, next]) => ({ job, next, id: target(job, next) }));
+  await ledger.links.load(rows.map(({ job, id }) => linkId(job._id, id)));
+  const fresh = rows.filter(({ job, id }) => ledger.links.get(linkId(job._id, id)) === undefined);
+  await ledger.items.load(fresh.filter(({ next }) => next.item).map(({ id }) => id));
+  await ledger.steps.load(fresh.map(({ id }) => id));
+}
+
 /**
  * Enters `found` steps of a job into its ledger and the frontier; those it knows are passed over.
  * Beyond the job's `maxItems` and `maxPages` nothing is entered.
@@ -61,15 +70,11 @@ const target = (job: JobDocument, next: NextStep): string =>
 export async function discover(
   ledger: Ledger,
   source: string,
-  found: Iterable<[JobDocument, NextStep]>,
+  found: readonly [JobDocument, NextStep][],
 ): Promise<void> {
-  const rows = [...found].map(([job, next]) => ({ job, next, id: target(job, next) }));
-  if (rows.length === 0) return;
-  await ledger.links.load(rows.map(({ job, id }) => linkId(job._id, id)));
-  const fresh = rows.filter(({ job, id }) => ledger.links.get(linkId(job._id, id)) === undefined);
-  await ledger.items.load(fresh.filter(({ next }) => next.item).map(({ id }) => id));
-  await ledger.steps.load(fresh.map(({ id }) => id));
-  for (const { job, next, id } of fresh) {
+  await foresee(ledger, found);
+  for (const [job, next] of found) {
+    const id = target(job, next);
     if (ledger.links.get(linkId(job._id, id)) !== undefined || isFull(job, next)) continue;
     enter(ledger, source, job, next, id);
   }

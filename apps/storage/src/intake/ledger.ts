@@ -6,6 +6,7 @@
  * - A link's state is changed through `settle` alone, which keeps the job's counts right:
  *   discovered = stored + shared + skipped + failed + pending, whatever happens.
  */
+import { nextOrder } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, LinkState, StepDocument, Store } from '@magpie/store';
 import { PASSING_DROPPED } from './states.ts';
 
@@ -114,7 +115,8 @@ export class Ledger {
     count(job, link, link.state, -1);
     count(job, link, state, 1);
     const { error: _error, step: _step, ...kept } = link;
-    this.links.put({ ...kept, ...rest, state });
+    // In order of what became of them: who pages through a running job's items misses none.
+    this.links.put({ ...kept, ...rest, state, order: nextOrder() });
   }
 
   #job(link: LinkDocument): JobDocument {
@@ -135,20 +137,7 @@ export class Ledger {
     await write(this.#store.items, this.items, session, (doc) => ({
       replaceOne: { filter: { _id: doc._id }, replacement: doc },
     }));
-    await write(this.#store.links, this.links, session, (doc) => ({
-      updateOne: {
-        filter: { _id: doc._id },
-        update: {
-          $set: {
-            state: doc.state,
-            ...(doc.brought === undefined ? {} : { brought: doc.brought }),
-            ...(doc.error === undefined ? {} : { error: doc.error }),
-            ...(doc.step === undefined ? {} : { step: doc.step }),
-          },
-          ...(doc.error === undefined ? { $unset: { error: 1, step: 1 } } : {}),
-        },
-      },
-    }));
+    await writeLinks(this.#store, this.links, session);
     await recordOrphans(this.#store, session, this.orphans);
     if (this.jobs.size > 0)
       await this.#store.jobs.collection.bulkWrite(
@@ -180,6 +169,7 @@ interface DriverCollection<T> {
   find(filter: unknown, options: unknown): { toArray(): Promise<T[]> };
   insertMany(docs: T[], options: unknown): Promise<unknown>;
   bulkWrite(operations: unknown[], options: unknown): Promise<unknown>;
+  deleteMany(filter: unknown, options: unknown): Promise<unknown>;
 }
 
 async function write<T extends { _id: string }>(
@@ -191,11 +181,41 @@ async function write<T extends { _id: string }>(
   const collection = model.collection as DriverCollection<T>;
   const inserts = rows.changed('insert');
   if (inserts.length > 0) await collection.insertMany(inserts, { session, ordered: false });
-  const rest = [
-    ...rows.changed('update').map(update),
-    ...rows.changed('delete').map(({ _id }) => ({ deleteOne: { filter: { _id } } })),
-  ];
-  if (rest.length > 0) await collection.bulkWrite(rest, { session, ordered: false });
+  const updates = rows.changed('update').map(update);
+  if (updates.length > 0) await collection.bulkWrite(updates, { session, ordered: false });
+  const gone = rows.changed('delete').map(({ _id }) => _id);
+  if (gone.length > 0) await collection.deleteMany({ _id: { $in: gone } }, { session });
+}
+
+/** Most links of a batch become the same: those are one update together, the others one each. */
+async function writeLinks(store: Store, links: Collection<LinkDocument>, session: Session): Promise<void> {
+  const collection = store.links.collection as unknown as DriverCollection<LinkDocument>;
+  const inserts = links.changed('insert');
+  if (inserts.length > 0) await collection.insertMany(inserts, { session, ordered: false });
+  const alike = new Map<string, LinkDocument[]>();
+  const operations: unknown[] = [];
+  for (const link of links.changed('update')) {
+    const { _id, state, order, brought, error, step } = link;
+    if (error !== undefined) {
+      const set = { state, order, error, ...(brought ? { brought } : {}), ...(step ? { step } : {}) };
+      operations.push({ updateOne: { filter: { _id }, update: { $set: set } } });
+      continue;
+    }
+    const kind = `${state} ${brought === true}`;
+    const group = alike.get(kind);
+    if (group) group.push(link);
+    else alike.set(kind, [link]);
+  }
+  for (const group of alike.values()) {
+    const [{ state, order, brought }] = group as [LinkDocument, ...LinkDocument[]];
+    operations.push({
+      updateMany: {
+        filter: { _id: { $in: group.map(({ _id }) => _id) } },
+        update: { $set: { state, order, ...(brought ? { brought } : {}) }, $unset: { error: 1, step: 1 } },
+      },
+    });
+  }
+  if (operations.length > 0) await collection.bulkWrite(operations, { session, ordered: false });
 }
 
 const bucket = (job: JobDocument, link: LinkDocument) => (link.of === 'item' ? job.counts : job.pages);

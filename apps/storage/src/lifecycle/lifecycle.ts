@@ -77,9 +77,12 @@ export class Lifecycle {
    */
   async completeIfDone(id: string): Promise<void> {
     const { store } = this.#deps;
+    const anyStep = () => store.steps.collection.findOne({ jobs: id } as never, { projection: { _id: 1 } });
+    if (await anyStep()) return;
     const job = (await store.jobs.collection.findOne({ _id: id } as never)) as unknown as JobDocument | null;
     if (job === null || !(DISPATCHING as readonly JobState[]).includes(job.state) || job.retrying) return;
-    if (await store.steps.collection.findOne({ jobs: id } as never, { projection: { _id: 1 } })) return;
+    // Looked at once more: what was retried since the first look has another `rev`.
+    if (await anyStep()) return;
     const { counts, pages } = job;
     const worked = counts.stored + counts.shared + counts.skipped + pages.done > 0;
     const [first] = worked ? [] : await this.#firstFailure(id);

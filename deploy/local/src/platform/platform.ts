@@ -10,6 +10,16 @@ import { freePort, pickPort } from '../ports.ts';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
 const COLLECTORS = join(ROOT, 'apps', 'collectors');
 
+/**
+ * What keeps a Node process below 150 MB: a small young generation, a bounded old one, few allocator arenas; and
+ * threads enough for file calls. The Dockerfile sets the same.
+ */
+const FRUGAL = {
+  NODE_OPTIONS: '--max-semi-space-size=2 --max-old-space-size=128',
+  MALLOC_ARENA_MAX: '2',
+  UV_THREADPOOL_SIZE: '16',
+};
+
 export interface PlatformOptions {
   /** Data directory (`MAGPIE_DATA`). */
   data: string;
@@ -64,6 +74,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     MAGPIE_DATA: data,
     MAGPIE_GATEWAY_PORT: String(gatewayPort),
     MAGPIE_PUBLIC_URL: options.publicUrl ?? url,
+    ...FRUGAL,
+    NODE_COMPILE_CACHE: join(data, 'compile-cache'),
   };
   const processes = new Map<string, ManagedProcess>();
   let nginx: Nginx | undefined;

@@ -12,6 +12,7 @@ export interface ContextsOptions {
   readonly allow: readonly string[];
   readonly contact?: string | undefined;
   readonly maxBytes?: number;
+  readonly hostConcurrency?: number;
   readonly log: Logger;
   readonly metrics: ReplicaMetrics;
   /** A host's crawl delay was learned, or has changed. */
@@ -31,12 +32,13 @@ const NO_CONTACT = 'the operator gave no contact';
 
 /** Opens the HTTP client and the file store of a process. */
 export async function createContexts(options: ContextsOptions): Promise<Contexts> {
-  const { allow, contact = NO_CONTACT, maxBytes, onHostDelay } = options;
+  const { allow, contact = NO_CONTACT, maxBytes, hostConcurrency, onHostDelay } = options;
   const client = createHttpClient({
     userAgent: USER_AGENT,
     contact,
     allow: parseCidrs(allow.join(',')),
     ...(maxBytes === undefined ? {} : { limits: { maxBytes, maxWireBytes: maxBytes } }),
+    ...(hostConcurrency === undefined ? {} : { perHostConcurrency: hostConcurrency }),
   });
   const store = createFileStore({ root: options.filesRoot, log: options.log });
   const swept = await store.sweepTemporary(LEFT_OVER_MS);

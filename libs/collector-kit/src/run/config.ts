@@ -35,6 +35,11 @@ const own = defineConfig({
     describe:
       'Messages, of up to 100 steps each, that one replica holds at once; a message is held until its slowest step is done',
   },
+  MAGPIE_HOST_CONCURRENCY: {
+    schema: Type.Integer({ minimum: 1, maximum: 100_000 }),
+    default: 8,
+    describe: 'Steps under way at once on one host, over all replicas',
+  },
   MAGPIE_MAX_BYTES: {
     schema: Bytes({ minimum: 1024 }),
     default: 64 * 1024 * 1024,

@@ -35,6 +35,7 @@ export function runCollector(source: Source): Promise<RunningService> {
           concurrency: config.MAGPIE_CONCURRENCY,
           prefetch: config.MAGPIE_PREFETCH,
           maxBytes: config.MAGPIE_MAX_BYTES,
+          hostConcurrency: config.MAGPIE_HOST_CONCURRENCY,
           graceMs: config.MAGPIE_GRACE,
           log,
           metrics,

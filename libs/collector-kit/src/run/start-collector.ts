@@ -24,6 +24,8 @@ export interface CollectorOptions {
   readonly prefetch?: number;
   /** The largest body that is fetched; default 64 MiB. */
   readonly maxBytes?: number;
+  /** Exchanges at once with one host; default 8. */
+  readonly hostConcurrency?: number;
   /** How long running steps may go on at the end; default 5,000 ms. */
   readonly graceMs?: number;
   /** Before the names of exchanges and queues, for tests. */
@@ -71,6 +73,7 @@ export async function startCollector(source: Source, options: CollectorOptions):
         allow: options.allow ?? [],
         contact: options.contact,
         ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+        ...(options.hostConcurrency === undefined ? {} : { hostConcurrency: options.hostConcurrency }),
         log,
         metrics,
         onHostDelay: (host, delayMs) => results.report({ host, delayMs }),
