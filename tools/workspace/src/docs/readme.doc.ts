@@ -19,5 +19,10 @@ export default async function readme(): Promise<{ path: string; content: string 
   const table = configMarkdown(gatewayConfig, storageConfig, collectorConfig).trim();
   const path = resolve(root, 'README.md');
   const content = `${text.slice(0, begin)}${BEGIN}\n\n${table}\n\n${text.slice(end)}`;
-  return [{ path: 'README.md', content: await format(content, { ...(await resolveConfig(path)), parser: 'markdown' }) }];
+  return [
+    {
+      path: 'README.md',
+      content: await format(content, { ...(await resolveConfig(path)), parser: 'markdown' }),
+    },
+  ];
 }
