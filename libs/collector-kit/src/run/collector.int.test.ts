@@ -253,7 +253,11 @@ test('while the broker is away steps go on, and are answered when it is back', a
     expect(dispatcher.outcomes).toEqual([]);
     link.reopen();
     await dispatcher.until(2);
-    await sleep(500);
+    await eventually(
+      () => collector.broker.counts.acked > 0,
+      10_000,
+      () => 'not acked',
+    );
     // The broker handed the message out again: to the replica that has its steps.
     expect(new Set(kinds())).toEqual(new Set(['done']));
     expect(ran).toHaveLength(2);
