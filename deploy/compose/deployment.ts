@@ -31,15 +31,15 @@ export interface SeenContainer {
   Health: string;
 }
 
+/** What the test looks at in `docker inspect`. */
 export interface Inspected {
-  Config: { User: string };
   HostConfig: {
-    ReadonlyRootfs: boolean;
+    NetworkMode: string;
+    PortBindings: Record<string, unknown> | null;
     CapDrop: string[] | null;
     SecurityOpt: string[] | null;
     Privileged: boolean;
   };
-  NetworkSettings: { Ports: Record<string, { HostIp: string; HostPort: string }[] | null> };
 }
 
 /** The name of the site of test.override.yml on the collectors' network. */
