@@ -1,5 +1,6 @@
 /** Jobs as their users see them: three image collectors, two storages, one gateway, real servers. */
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { gallery, png } from '@magpie/testing';
 import { addsUp, pause, range, World } from './world.ts';
@@ -14,7 +15,7 @@ afterAll(() => world?.close());
 beforeEach(() => world.site.forget());
 
 const kept = async (): Promise<string[]> =>
-  (await readdir(world.files, { recursive: true, withFileTypes: true }))
+  (await readdir(join(world.files, 'images'), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map(({ name }) => name);
 

@@ -19,8 +19,9 @@ import { MESSAGES, type DeadLetterBody, type ResultsMessage } from '@magpie/cont
 import type { Config, Logger } from '@magpie/service-kit';
 import { isUnavailable, type JobDocument, type Store } from '@magpie/store';
 import type { storageConfig } from './config.ts';
-import { Director, type OutgoingSteps, type Unpublished } from './dispatch/director.ts';
+import { Director } from './dispatch/director.ts';
 import { Leader } from './dispatch/leader.ts';
+import type { OutgoingSteps, Unpublished } from './dispatch/outgoing.ts';
 import { SourceCatalogue } from './dispatch/sources.ts';
 import { releaseOrphans } from './files/release.ts';
 import { Intake } from './intake/intake.ts';

@@ -8,7 +8,6 @@
  * Dies between claim and publish: the dispatch's document is found by the next director, the steps are given back.
  */
 import { randomUUID } from 'node:crypto';
-import type { StepsMessage, StepWork } from '@magpie/contracts';
 import { DISPATCHING } from '@magpie/domain';
 import type { JobDocument, Store, StepDocument } from '@magpie/store';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -24,6 +23,7 @@ import {
 } from './claim.ts';
 import { HostPacer } from './hosts.ts';
 import type { Leader } from './leader.ts';
+import { messagesOf, type OutgoingSteps, type PublishSteps } from './outgoing.ts';
 import type { SourceCatalogue } from './sources.ts';
 
 export interface DirectorOptions {
@@ -36,23 +36,6 @@ export interface DirectorOptions {
   /** How long a begun step may take, ms. */
   workMs: number;
 }
-
-export interface OutgoingSteps {
-  message: StepsMessage;
-  /** A collector died over its step: nothing else is to run beside it. */
-  alone: boolean;
-  priority: JobDocument['priority'];
-  correlationId: string;
-}
-
-/** What did not get out: no queue took it, or the broker was away. */
-export interface Unpublished {
-  unroutable: OutgoingSteps[];
-  failed: OutgoingSteps[];
-}
-
-/** How steps get out; resolves when each is confirmed or known not to be. */
-export type PublishSteps = (messages: OutgoingSteps[]) => Promise<Unpublished>;
 
 const IDLE_MS = 250;
 const PACE_MS = 15;
@@ -299,20 +282,8 @@ export class Director {
   async #publish(token: string, began: Date, out: { job: LiveJob; steps: StepDocument[] }[]): Promise<void> {
     const { store, sources, publish, onError } = this.#deps;
     const startBefore = began.getTime() + this.#options.startMs;
-    const messages: OutgoingSteps[] = [];
-    for (const { job, steps } of out)
-      for (const batch of pack(steps, (source, kind) => sources.batch(source, kind)))
-        messages.push({
-          message: {
-            source: batch[0]!.source,
-            startBefore,
-            deadline: startBefore + this.#options.workMs,
-            steps: batch.map((step) => work(step, job, token)),
-          },
-          alone: batch[0]!.crashes > 0,
-          priority: job.priority,
-          correlationId: job.correlationId,
-        });
+    const times = { startBefore, deadline: startBefore + this.#options.workMs };
+    const messages = messagesOf(out, token, times, (source, kind) => sources.batch(source, kind));
     const { unroutable, failed } = await publish(messages);
     const ids = (of: OutgoingSteps[]): string[] =>
       of.flatMap(({ message }) => message.steps.map(({ id }) => id));
@@ -323,38 +294,3 @@ export class Director {
     }
   }
 }
-
-/** Steps of one source and kind, as many a message as the source says; one that crashed a collector goes alone. */
-export function pack(
-  steps: StepDocument[],
-  size: (source: string, kind: string) => number,
-): StepDocument[][] {
-  const batches: StepDocument[][] = [];
-  const open = new Map<string, StepDocument[]>();
-  for (const step of steps) {
-    if (step.crashes > 0) {
-      batches.push([step]);
-      continue;
-    }
-    const group = `${step.source} ${step.kind}`;
-    const batch = open.get(group) ?? [];
-    if (batch.length === 0) batches.push(batch);
-    batch.push(step);
-    if (batch.length >= size(step.source, step.kind)) open.delete(group);
-    else open.set(group, batch);
-  }
-  return batches;
-}
-
-const work = (step: StepDocument, job: LiveJob, lease: string): StepWork => ({
-  id: step._id,
-  lease,
-  jobId: job._id,
-  epoch: job.epoch,
-  kind: step.kind,
-  ...(step.url === undefined ? {} : { url: step.url }),
-  attempt: step.attempt,
-  input: step.input,
-  ...(step.etag === undefined ? {} : { etag: step.etag }),
-  ...(step.lastModified === undefined ? {} : { lastModified: step.lastModified }),
-});

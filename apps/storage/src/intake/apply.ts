@@ -5,40 +5,13 @@
  * The process dies on any line: the transaction is undone, the message comes again.
  * Two replicas at once: both lock the jobs they write; one of them starts over.
  */
-import type { FoundItem, NextStep, Outcome, OutcomeOf } from '@magpie/contracts';
-import { idOf, nextOrder, retryDelay } from '@magpie/domain';
+import type { FoundItem, NextStep, OutcomeOf } from '@magpie/contracts';
+import { idOf, nextOrder } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
 import { attach, discover, expand, foresee, hasAllItems, itemDocument, linkId } from './discover.ts';
 import type { Ledger } from './ledger.ts';
-
-export interface IntakeLimits {
-  /** How often a step is tried before it is given up. */
-  maxAttempts: number;
-  /** How often a collector may die over a step before the step is set aside. */
-  maxCrashes: number;
-  /** How often a lease may run out though a collector was there, before the step is set aside. */
-  maxExpiries: number;
-  /** How often a host may ask for a pause before a step is given up. */
-  maxBackoffs: number;
-}
-
-/** What is to be done once the transaction has been committed. */
-export interface Effects {
-  /** Jobs that changed. */
-  jobs: Set<string>;
-  /** Hosts that asked for a pause, until when (ms) if they said. */
-  backoffs: Map<string, number | undefined>;
-  /** Hosts that answered. */
-  answered: Set<string>;
-}
-
-/** What collectors send, and what storage finds out by itself. */
-export type TakenOutcome =
-  | Outcome
-  /** The first steps of a result that has too many for one transaction. */
-  | { id: string; lease: string; outcome: 'part'; next: NextStep[] }
-  /** The lease ran out; `counts` when a collector was there to do it. */
-  | { id: string; lease: string; outcome: 'expired'; counts: boolean };
+import { fault, idle, type Context, type Effects, type IntakeLimits, type TakenOutcome } from './context.ts';
+import { giveBack, unfinished } from './unfinished.ts';
 
 export interface SourcedOutcome {
   source: string;
@@ -110,16 +83,6 @@ async function anyMissing(
 ): Promise<boolean> {
   for (const item of items) if (await isMissing(item)) return true;
   return false;
-}
-
-interface Context {
-  ledger: Ledger;
-  effects: Effects;
-  limits: IntakeLimits;
-  source: string;
-  step: StepDocument;
-  waiters: JobDocument[];
-  now: Date;
 }
 
 /** What was done counts whoever did it; anything else counts only for the dispatch that is out. */
@@ -235,119 +198,4 @@ function settleOwn(
 ): void {
   const link = ledger.links.get(linkId(job._id, step._id));
   if (link?.state === 'pending') ledger.settle(link, state, error ? { error } : {});
-}
-
-const fault = (
-  { step, now }: Context,
-  job: JobDocument,
-  code: string,
-  message: string,
-  status?: number,
-): NonNullable<LinkDocument['error']> => ({
-  code,
-  message,
-  attempt: step.attempt,
-  ...(status === undefined ? {} : { status }),
-  at: now,
-  epoch: job.epoch,
-});
-
-/** A step that is not dispatched any more, as it goes back. */
-function idle(
-  step: StepDocument,
-  state: StepDocument['state'],
-  rest: Partial<StepDocument> = {},
-): StepDocument {
-  const {
-    lease: _lease,
-    leasedFor: _leasedFor,
-    leaseUntil: _leaseUntil,
-    notBefore: _notBefore,
-    ...kept
-  } = step;
-  return { ...kept, ...rest, state };
-}
-
-const giveBack = ({ ledger, step }: Context): void => ledger.steps.put(idle(step, 'ready'));
-
-function unfinished(context: Context, outcome: Exclude<TakenOutcome, { outcome: 'done' | 'part' }>): void {
-  const { ledger, effects, limits, step, waiters, now } = context;
-  switch (outcome.outcome) {
-    case 'failed':
-      return giveUp(context, 'failed', outcome.code, outcome.message, outcome.status);
-    case 'skipped':
-      return giveUp(context, step.item ? 'skipped' : 'failed', outcome.code, outcome.message, outcome.status);
-    case 'retry': {
-      if (step.attempt >= limits.maxAttempts)
-        return giveUp(context, 'failed', outcome.code, outcome.message, outcome.status);
-      const notBefore = new Date(now.getTime() + retryDelay(step.attempt));
-      return ledger.steps.put(idle(step, 'later', { attempt: step.attempt + 1, notBefore }));
-    }
-    case 'backoff': {
-      effects.backoffs.set(
-        outcome.host,
-        Math.max(effects.backoffs.get(outcome.host) ?? 0, outcome.until ?? 0) || undefined,
-      );
-      if (step.backoffs + 1 >= limits.maxBackoffs)
-        return giveUp(context, 'failed', 'host_backoff', outcome.message, outcome.status);
-      const notBefore = new Date(now.getTime() + 1000);
-      return ledger.steps.put(idle(step, 'later', { backoffs: step.backoffs + 1, notBefore }));
-    }
-    case 'wait': {
-      for (const job of waiters) {
-        if (job.state !== 'running' && job.state !== 'queued') continue;
-        job.waiting = { reason: outcome.reason, until: new Date(outcome.until), detail: outcome.message };
-        job.history.push({ rev: job.rev, at: now, from: job.state, to: 'waiting', reason: outcome.reason });
-        job.state = 'waiting';
-      }
-      return giveBack(context);
-    }
-    case 'released':
-      return giveBack(context);
-    case 'expired': {
-      const expiries = (step.expiries ?? 0) + (outcome.counts ? 1 : 0);
-      if (expiries >= limits.maxExpiries)
-        return giveUp(
-          context,
-          'failed',
-          'step_quarantined',
-          'Nothing was heard of it each time it was tried',
-        );
-      return ledger.steps.put(idle(step, 'ready', { expiries }));
-    }
-    case 'interrupted': {
-      if (step.crashes + 1 >= limits.maxCrashes)
-        return giveUp(context, 'failed', 'step_quarantined', 'Its collector died each time it was tried');
-      return ledger.steps.put(idle(step, 'ready', { crashes: step.crashes + 1 }));
-    }
-  }
-}
-
-/** How to make a step again. */
-const recipe = ({ kind, key, url, input }: StepDocument): NonNullable<LinkDocument['step']> => ({
-  kind,
-  key,
-  ...(url === undefined ? {} : { url }),
-  input,
-});
-
-/** Ends a step without success. A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
-function giveUp(
-  context: Context,
-  state: 'failed' | 'skipped',
-  code: string,
-  message: string,
-  status?: number,
-): void {
-  const { ledger, step, waiters } = context;
-  for (const job of waiters) {
-    const link = ledger.links.get(linkId(job._id, step._id));
-    if (link?.state === 'pending')
-      ledger.settle(link, state, {
-        error: fault(context, job, code, message, status),
-        ...(state === 'failed' ? { step: recipe(step) } : {}),
-      });
-  }
-  if (state === 'failed') ledger.steps.put(idle(step, 'failed', { jobs: [] }));
-  else ledger.steps.delete(step._id);
 }

@@ -7,7 +7,8 @@ import type { HostReport, ResultsMessage } from '@magpie/contracts';
 import type { Store } from '@magpie/store';
 import { recordHosts } from '../dispatch/hosts.ts';
 import { isFileMissing } from '../files/release.ts';
-import { applyOutcomes, type IntakeLimits, type SourcedOutcome, type TakenOutcome } from './apply.ts';
+import { applyOutcomes, type SourcedOutcome } from './apply.ts';
+import type { IntakeLimits, TakenOutcome } from './context.ts';
 import { Ledger } from './ledger.ts';
 
 export interface IntakeDeps {
