@@ -60,6 +60,7 @@ export async function startMongoContainer(
     ],
     command: [
       ...['mongod', '--port', String(port), '--bind_ip_all', '--replSet', REPLICA_SET],
+      ...['--setParameter', 'transactionLifetimeLimitSeconds=10'],
       ...['--oplogSize', '256', '--wiredTigerCacheSizeGB', String(tuning.cacheGb ?? 0.5)],
     ],
   });

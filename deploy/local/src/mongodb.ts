@@ -74,6 +74,8 @@ export function mongodArguments(port: number, dbpath: string, tuning: MongodTuni
     ...['--dbpath', dbpath, '--replSet', REPLICA_SET, '--oplogSize', '256'],
     ...['--wiredTigerCacheSizeGB', String(tuning.cacheGb ?? 0.5)],
     ...['--setParameter', 'diagnosticDataCollectionEnabled=false', '--quiet'],
+    // What a killed service held in a transaction is free again soon; by default it takes a minute.
+    ...['--setParameter', 'transactionLifetimeLimitSeconds=10'],
   ];
 }
 

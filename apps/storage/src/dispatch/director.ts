@@ -232,14 +232,19 @@ export class Director {
   async #underWay(): Promise<{ byJob: Map<string, number>; byHost: Map<string, number> }> {
     const byJob = new Map<string, number>();
     const byHost = new Map<string, number>();
-    const leased = this.#deps.store.steps.collection.find(
-      { state: 'leased', leaseUntil: { $gte: new Date(0) } } as never,
-      { projection: { _id: 0, leasedFor: 1, host: 1 }, hint: 'leased' },
+    const groups = this.#deps.store.steps.collection.aggregate<{
+      _id: { job: string; host: string };
+      count: number;
+    }>(
+      [
+        { $match: { state: 'leased', leaseUntil: { $gte: new Date(0) } } },
+        { $group: { _id: { job: '$leasedFor', host: '$host' }, count: { $sum: 1 } } },
+      ],
+      { hint: 'leased' },
     );
-    for await (const row of leased) {
-      const { leasedFor, host } = row as unknown as { leasedFor: string; host: string };
-      byJob.set(leasedFor, (byJob.get(leasedFor) ?? 0) + 1);
-      byHost.set(host, (byHost.get(host) ?? 0) + 1);
+    for await (const { _id, count } of groups) {
+      byJob.set(_id.job, (byJob.get(_id.job) ?? 0) + count);
+      byHost.set(_id.host, (byHost.get(_id.host) ?? 0) + count);
     }
     return { byJob, byHost };
   }

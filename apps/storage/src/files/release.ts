@@ -7,10 +7,11 @@
  * its commit shows within the longest time that a transaction may take; then the file comes back, or goes for good.
  * Every move may be done twice.
  */
-import { access, mkdir, rename, stat, unlink } from 'node:fs/promises';
+import { access, mkdir, rename, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { FoundItem } from '@magpie/contracts';
 import type { OrphanDocument, Store } from '@magpie/store';
+import type { Session } from '../intake/ledger.ts';
 
 const BATCH = 200;
 /** Longer than MongoDB lets a transaction live (60 s). */
@@ -75,13 +76,23 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Whether the file that an item was reported with has gone since. */
-export const isFileMissing = async (root: string, { file }: FoundItem): Promise<boolean> =>
-  file !== undefined &&
-  (await stat(join(root, file.path)).then(
-    () => false,
-    () => true,
-  ));
+/**
+ * Of the files that items were reported with, those that have gone since. Nothing goes without having been noted
+ * first, so only what is noted has to be looked for.
+ */
+export async function missingFiles(
+  store: Store,
+  root: string,
+  session: Session,
+  found: readonly FoundItem[],
+): Promise<ReadonlySet<string>> {
+  const paths = found.flatMap(({ file }) => file?.path ?? []);
+  const missing = new Set<string>();
+  if (paths.length === 0) return missing;
+  const noted = await store.orphans.collection.find({ _id: { $in: paths } } as never, { session }).toArray();
+  for (const { _id } of noted) if (!(await exists(join(root, String(_id))))) missing.add(String(_id));
+  return missing;
+}
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;

@@ -22,7 +22,7 @@ export async function applyOutcomes(
   ledger: Ledger,
   batch: readonly SourcedOutcome[],
   limits: IntakeLimits,
-  isMissing: (found: FoundItem) => Promise<boolean>,
+  missing: (found: readonly FoundItem[]) => Promise<ReadonlySet<string>>,
 ): Promise<Effects> {
   const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set() };
   const now = new Date();
@@ -53,6 +53,10 @@ export async function applyOutcomes(
     }),
   );
 
+  const gone = await missing(
+    batch.flatMap(({ outcome }) => (outcome.outcome === 'done' ? outcome.items : [])),
+  );
+
   for (const { source, outcome } of batch) {
     const step = ledger.steps.get(outcome.id);
     if (step === undefined || !isCurrent(step, outcome)) {
@@ -66,7 +70,7 @@ export async function applyOutcomes(
       ledger.steps.delete(step._id);
       if (outcome.outcome === 'done') dropFiles(ledger, outcome.items);
     } else if (outcome.outcome === 'done') {
-      if (await anyMissing(outcome.items, isMissing)) giveBack(context);
+      if (outcome.items.some(({ file }) => file && gone.has(file.path))) giveBack(context);
       else await done(context, outcome);
     } else if (outcome.outcome === 'part') {
       await discoverAll(context, outcome.next);
@@ -75,14 +79,6 @@ export async function applyOutcomes(
     }
   }
   return effects;
-}
-
-async function anyMissing(
-  items: readonly FoundItem[],
-  isMissing: (found: FoundItem) => Promise<boolean>,
-): Promise<boolean> {
-  for (const item of items) if (await isMissing(item)) return true;
-  return false;
 }
 
 /** What was done counts whoever did it; anything else counts only for the dispatch that is out. */

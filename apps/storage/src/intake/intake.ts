@@ -6,7 +6,7 @@ import type { Delivery } from '@magpie/broker';
 import type { HostReport, ResultsMessage } from '@magpie/contracts';
 import type { Store } from '@magpie/store';
 import { recordHosts } from '../dispatch/hosts.ts';
-import { isFileMissing } from '../files/release.ts';
+import { missingFiles } from '../files/release.ts';
 import { applyOutcomes, type SourcedOutcome } from './apply.ts';
 import type { IntakeLimits, TakenOutcome } from './context.ts';
 import { Ledger } from './ledger.ts';
@@ -70,7 +70,9 @@ export class Intake {
     const { store, filesRoot, limits, onChanged } = this.#deps;
     const effects = await store.transaction(async (session) => {
       const ledger = new Ledger(store, session);
-      const applied = await applyOutcomes(ledger, batch, limits, (found) => isFileMissing(filesRoot, found));
+      const applied = await applyOutcomes(ledger, batch, limits, (found) =>
+        missingFiles(store, filesRoot, session, found),
+      );
       await ledger.flush(new Date());
       return applied;
     });

@@ -68,14 +68,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const url = `http://127.0.0.1:${port}`;
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    ...FRUGAL,
+    NODE_COMPILE_CACHE: join(data, 'compile-cache'),
     ...options.env,
     AMQP_URL: options.amqpUrl,
     MONGODB_URL: options.mongodbUrl,
     MAGPIE_DATA: data,
     MAGPIE_GATEWAY_PORT: String(gatewayPort),
     MAGPIE_PUBLIC_URL: options.publicUrl ?? url,
-    ...FRUGAL,
-    NODE_COMPILE_CACHE: join(data, 'compile-cache'),
   };
   const processes = new Map<string, ManagedProcess>();
   let nginx: Nginx | undefined;

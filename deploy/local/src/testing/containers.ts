@@ -85,6 +85,7 @@ async function startMongo(labels: Labels): Promise<{ container: StartedTestConta
     .withExposedPorts({ container: port, host: port })
     .withCommand([
       ...['mongod', '--port', String(port), '--bind_ip_all', '--replSet', REPLICA_SET],
+      ...['--setParameter', 'transactionLifetimeLimitSeconds=10'],
       ...['--wiredTigerCacheSizeGB', '0.25'],
     ])
     .withWaitStrategy(Wait.forLogMessage(/Waiting for connections/i))
