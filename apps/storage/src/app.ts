@@ -66,7 +66,7 @@ export async function startStorage({
     store,
     onError,
     changed: (job) => {
-      log.info({ jobId: job._id, state: job.state }, 'job changed');
+      log.info({ jobId: job._id, correlationId: job.correlationId, state: job.state }, 'job changed');
       changed(job);
     },
     control: (body) =>

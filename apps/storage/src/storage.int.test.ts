@@ -297,6 +297,27 @@ test('a host that asks for a pause is left alone, and the job says that it waits
   expect(world.seen.filter(({ kind }) => kind === 'image').map(({ attempt }) => attempt)).toEqual([1, 1]);
 });
 
+test('a job that can not go on now waits, says why, and goes on by itself', async () => {
+  world = await World.make();
+  collectAll(world);
+  const basic = world.script;
+  let full = true;
+  const until = Date.now() + 3000;
+  world.script = (step) =>
+    step.kind === 'image' && full
+      ? { outcome: 'wait', code: 'disk_full', message: 'no space left', reason: 'disk_full', until }
+      : basic(step);
+  const id = await world.submit({ page: 'a', images: [1, 2, 3] });
+  const waiting = await world.until(id, 'waiting');
+  expect(waiting.waiting).toMatchObject({ reason: 'disk_full', until: new Date(until) });
+  await pause(500);
+  full = false;
+  expect((await world.job(id)).state).toBe('waiting');
+  const ended = await world.until(id, 'completed');
+  expect(ended.counts).toMatchObject({ stored: 3, failed: 0 });
+  expect(world.seen.filter(({ kind }) => kind === 'image').every(({ attempt }) => attempt === 1)).toBe(true);
+});
+
 test('a small job is not kept waiting by a huge one', async () => {
   world = await World.make({ MAGPIE_JOB_WINDOW: 20 });
   collectAll(world);

@@ -15,7 +15,7 @@ export interface LifecycleDeps {
   control: (body: ControlBody) => void;
   onError: (error: unknown) => void;
   /** Tells whoever listens that a job changed. */
-  changed: (job: Pick<JobDocument, '_id' | 'state' | 'rev'>) => void;
+  changed: (job: Pick<JobDocument, '_id' | 'state' | 'rev' | 'correlationId'>) => void;
 }
 
 const HISTORY = 100;
