@@ -127,7 +127,7 @@ export async function startStorage({
     queue: RESULTS_QUEUE,
     types: [MESSAGES.results],
     prefetch: 100,
-    batch: { max: 50, waitMs: 50 },
+    batch: { max: 50, waitMs: 10 },
     handler: async (deliveries: Delivery<ResultsMessage>[]) => held(() => intake.take(deliveries)),
   });
   broker.consume({
