@@ -13,10 +13,10 @@ import type { JobDocument, Store, StepDocument } from '@magpie/store';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import {
   claimTurn,
-  giveBackLease,
-  promoteDue,
   findExpired,
+  giveBackLease,
   markPublishing,
+  promoteDue,
   recoverDispatches,
   type HostCursors,
   type Turn,
@@ -54,7 +54,7 @@ const NOTEWORTHY_WAIT_MS = 2000;
 
 type LiveJob = Pick<
   JobDocument,
-  '_id' | 'source' | 'priority' | 'state' | 'epoch' | 'waiting' | 'correlationId' | 'rank' | 'retrying'
+  '_id' | 'priority' | 'state' | 'epoch' | 'waiting' | 'correlationId' | 'rank' | 'retrying'
 >;
 
 export interface DirectorDeps {
@@ -126,7 +126,7 @@ export class Director {
         this.#wellSince = performance.now();
         await this.#rest(500);
       }
-      await this.#rest(busy ? PACE_MS : this.#woken ? PACE_MS : IDLE_MS);
+      await this.#rest(busy || this.#woken ? PACE_MS : IDLE_MS);
     }
   }
 
@@ -174,7 +174,7 @@ export class Director {
     let opened = false;
     const open = async (): Promise<void> => {
       if (opened) return;
-      await this.#openDispatch(token, now);
+      await store.dispatches.collection.insertOne({ _id: token, state: 'claimed', at: now } as never);
       opened = true;
     };
     const until = performance.now() + CLAIMING_MS;
@@ -225,10 +225,6 @@ export class Director {
     await releaseOrphans().catch(onError);
   }
 
-  async #openDispatch(token: string, at: Date): Promise<void> {
-    await this.#deps.store.dispatches.collection.insertOne({ _id: token, state: 'claimed', at } as never);
-  }
-
   async #underWay(): Promise<{ byJob: Map<string, number>; byHost: Map<string, number> }> {
     const byJob = new Map<string, number>();
     const byHost = new Map<string, number>();
@@ -262,7 +258,6 @@ export class Director {
         } as never,
         {
           projection: {
-            source: 1,
             priority: 1,
             state: 1,
             epoch: 1,

@@ -2,14 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createBroker,
-  EXCHANGES,
-  RESULTS_QUEUE,
-  stepsAloneQueue,
-  stepsQueue,
-  type Broker,
-} from '@magpie/broker';
+import { createBroker, EXCHANGES, stepsAloneQueue, stepsQueue, type Broker } from '@magpie/broker';
 import {
   MESSAGES,
   type FoundItem,
@@ -223,5 +216,3 @@ export const done = (items: FoundItem[] = [], next: NextStep[] = []): Answer => 
 /** discovered = stored + shared + skipped + failed + pending */
 export const addsUp = ({ counts }: JobDocument): boolean =>
   counts.discovered === counts.stored + counts.shared + counts.skipped + counts.failed + counts.pending;
-
-export { RESULTS_QUEUE };
