@@ -16,11 +16,28 @@ import type {
   ItemDocument,
   JobDocument,
   LinkDocument,
+  ScheduleDocument,
   SourceDocument,
 } from '@magpie/store';
 
 const iso = (at: Date): string => at.toISOString();
 const isoOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString());
+
+const scheduleView = ({
+  every,
+  cron,
+  timeZone,
+  until,
+  jitterMs,
+  asked,
+}: ScheduleDocument): NonNullable<Job['schedule']> => ({
+  every,
+  cron,
+  timeZone,
+  until: isoOrNull(until),
+  jitter: jitterMs === 0 ? null : `PT${jitterMs / 1000}S`,
+  asked,
+});
 
 export const jobView = (job: JobDocument): Job => ({
   id: job._id,
@@ -40,6 +57,13 @@ export const jobView = (job: JobDocument): Job => ({
   counts: job.counts,
   pages: job.pages,
   error: job.error === null ? null : { code: job.error.code, message: redactText(job.error.message) },
+  schedule: job.schedule === null ? null : scheduleView(job.schedule),
+  runs: job.runs,
+  nextRunAt: isoOrNull(job.nextRunAt),
+  targets: job.targets,
+  ...job.tally,
+  stopWhenExhausted: job.stopWhenExhausted,
+  warnings: job.warnings,
   allowed: allowedActions(job.state),
   createdAt: iso(job.createdAt),
   startedAt: isoOrNull(job.startedAt),
@@ -141,21 +165,9 @@ export const textTaskView = (job: JobDocument, base: string): TextTask => ({
   text_url: `${base}/text_tasks/${job._id}/text`,
 });
 
-export const sourceView = ({
-  _id,
-  lastSeenAt,
-  summary,
-  version,
-  params,
-  emits,
-  batch,
-}: SourceDocument): Source => ({
+export const sourceView = ({ _id, lastSeenAt, ...description }: SourceDocument): Source => ({
   id: _id,
-  summary,
-  version,
-  params,
-  emits,
-  batch,
+  ...description,
   lastSeenAt: iso(lastSeenAt),
 });
 

@@ -69,6 +69,27 @@ export const ERRORS = {
     title: 'There is no such source',
     help: 'GET /api/v1/sources lists those that run.',
   },
+  missing_credential: {
+    status: 422,
+    title: 'There is no key for the provider of this source',
+    help: 'Add one with POST /api/v1/credentials; `detail` says how to come by it.',
+  },
+  quota_too_small: {
+    status: 422,
+    title: 'The keys do not carry this schedule',
+    help: 'POST /api/v1/plan says which interval they do; without `strict` the job runs at that one.',
+  },
+  sealing_unavailable: {
+    status: 503,
+    title: 'Credentials cannot be kept: there is no secret to seal them with',
+    help: 'Set MAGPIE_SECRET, the same for the gateway and every collector.',
+  },
+  unknown_provider: {
+    status: 422,
+    title: 'There is no such provider',
+    help: 'GET /api/v1/sources shows the provider of each source that runs.',
+  },
+  already_exists: { status: 409, title: 'There is one of that name already', help: 'Choose another name.' },
   source_unavailable: {
     status: 503,
     title: 'The collector of this source has not reported yet',
@@ -163,6 +184,28 @@ export const ERRORS = {
     title: 'An include or exclude pattern is not valid',
     help: 'See the parameter’s description.',
   },
+  credential_refused: {
+    title: 'The provider does not take the key',
+    help: 'It is disabled; see `reason` in GET /api/v1/credentials, and add a valid one.',
+  },
+  credential_unreadable: {
+    title: 'The collector cannot open the key',
+    help: 'MAGPIE_SECRET must be the same for the gateway and every collector.',
+  },
+  provider_rate_limited: {
+    title: 'The provider wants fewer requests',
+    help: 'The job goes on by itself.',
+  },
+  api_error: {
+    title: 'The provider answered with an error',
+    help: 'Tried again by itself; `message` is its own.',
+  },
+  invalid_answer: {
+    title: 'The provider’s answer is not what its documentation says',
+    help: 'Tried again by itself; nothing of it was kept.',
+  },
+  not_available: { title: 'The provider does not show it', help: 'Removed or private, perhaps.' },
+  expired_url: { title: 'The address has expired', help: 'A later run may bring a fresh one.' },
   quota_exhausted: { title: 'The quota is used up', help: 'The job goes on by itself when there is more.' },
   protocol_error: { title: 'The server does not keep to HTTP', help: 'Nothing can be read from it.' },
   parse_error: { title: 'The page could not be read', help: 'The log has the details.' },

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { HttpUrl, Id, Instant, SourceId } from './format.ts';
+import { Schedule } from './schedule.ts';
 import { ItemCounts, JobState, PageCounts, Priority } from './job.ts';
 
 /** RFC 9457 problem document with a stable `code`. */
@@ -30,6 +31,15 @@ export const CreateJob = Type.Object(
       description: 'As the source’s parameter schema says',
     }),
     priority: Type.Optional(Priority),
+    schedule: Type.Optional(Schedule),
+    strict: Type.Optional(
+      Type.Boolean({
+        description: 'Refuse a schedule that the keys do not carry, rather than run less often',
+      }),
+    ),
+    stopWhenExhausted: Type.Optional(
+      Type.Boolean({ description: 'Stop, rather than wait, when all keys are used up' }),
+    ),
   },
   { additionalProperties: false, title: 'CreateJob' },
 );

@@ -94,6 +94,32 @@ export const Job = Type.Object(
     error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()], {
       description: 'With state failed: why',
     }),
+    schedule: Type.Union(
+      [
+        Type.Object({
+          every: Type.Union([Type.String(), Type.Null()], { description: 'The interval, ISO 8601' }),
+          cron: Type.Union([Type.String(), Type.Null()]),
+          timeZone: Type.String(),
+          until: Type.Union([Instant, Type.Null()]),
+          jitter: Type.Union([Type.String(), Type.Null()]),
+          asked: Type.Union([Type.String(), Type.Null()], {
+            description: 'The interval that was asked for, where the keys do not carry it',
+          }),
+        }),
+        Type.Null(),
+      ],
+      { description: 'When the job runs again; null for one that runs once' },
+    ),
+    runs: Count('Runs so far, skipped ones among them'),
+    nextRunAt: Type.Union([Instant, Type.Null()]),
+    targets: Count('What it measures'),
+    samples: Count('Measurements kept'),
+    requests: Count('Calls that reached the provider'),
+    units: Count('Units of quota that they cost'),
+    stopWhenExhausted: Type.Boolean({ description: 'Stops, rather than waits, when all keys are used up' }),
+    warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() }), {
+      description: 'What will not go as it was asked for',
+    }),
     allowed: Type.Array(JobAction, { description: 'What can be done with the job now' }),
     createdAt: Instant,
     startedAt: Type.Union([Instant, Type.Null()]),

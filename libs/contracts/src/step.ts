@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { FilePath, Id, SourceId } from './format.ts';
 import { WaitReason } from './job.ts';
+import { Sample, TargetReport } from './sample.ts';
 
 const Millis = (description: string) =>
   Type.Integer({ minimum: 0, description: `${description}; ms since the epoch` });
@@ -25,7 +26,10 @@ export type Recheck = (typeof RECHECKS)[number];
 /**
  * A step that a source wants done next.
  * With `item` it is the fetch of that item: shared by all jobs, at most one at a time, none if it is stored.
- * Without, it is the job's own (a page to read for links, say), done once a job by its `key`.
+ * With `fetches` it is the job's own fetch of several items at once; those that the job has or that are stored are
+ * taken out of it first, and without any left it is not done.
+ * Without either, it is the job's own (a page to read for links, say), done once a job by its `key`; in a job with a
+ * schedule the key must say which run it belongs to.
  */
 export const NextStep = Type.Object({
   kind: Type.String({ maxLength: 40, description: 'The source’s name for this sort of step: page, image …' }),
@@ -47,6 +51,27 @@ export const NextStep = Type.Object({
             'When the item is there, the job gets a step `expand` with this and the item’s outlinks',
         }),
       ),
+    }),
+  ),
+  fetches: Type.Optional(
+    Type.Object(
+      {
+        kind: Type.String({ maxLength: 40 }),
+        urls: Type.Array(Type.String({ maxLength: 8192 }), { minItems: 1, maxItems: 100 }),
+      },
+      { description: 'Items that it fetches together; those still wanted are in its input as `urls`' },
+    ),
+  ),
+  onlyIfNew: Type.Optional(
+    Type.Boolean({ description: 'Not done unless this result brought something that the job did not have' }),
+  ),
+  urgent: Type.Optional(
+    Type.Boolean({ description: 'What it fetches will be gone soon: done before the others' }),
+  ),
+  distinct: Type.Optional(
+    Type.String({
+      maxLength: 200,
+      description: 'What it asks for, where the provider bounds how many different ones a credential may',
     }),
   ),
 });
@@ -82,6 +107,14 @@ export const FoundItem = Type.Object({
 });
 export type FoundItem = Static<typeof FoundItem>;
 
+/** What a step may spend its calls with; the secret is sealed, and opened by the collector alone. */
+export const SealedCredential = Type.Object({
+  id: Id,
+  account: Type.Optional(Type.String({ description: 'The provider’s name for whose key it is' })),
+  sealed: Type.String({ maxLength: 8192, description: 'AES-256-GCM, bound to the credential’s id' }),
+});
+export type SealedCredential = Static<typeof SealedCredential>;
+
 /** One step as it goes to a collector. */
 export const StepWork = Type.Object({
   id: Type.String({ maxLength: 64 }),
@@ -94,6 +127,7 @@ export const StepWork = Type.Object({
   input: Type.Record(Type.String(), Type.Unknown()),
   etag: Type.Optional(Type.String()),
   lastModified: Type.Optional(Type.String()),
+  credential: Type.Optional(SealedCredential),
 });
 export type StepWork = Static<typeof StepWork>;
 
@@ -112,7 +146,27 @@ const Why = {
   status: Type.Optional(Type.Integer()),
   url: Type.Optional(Url),
 };
-const Of = { id: Type.String({ maxLength: 64 }), lease: Type.String() };
+const Of = {
+  id: Type.String({ maxLength: 64 }),
+  lease: Type.String(),
+  spent: Type.Optional(
+    Type.Record(Type.String(), Type.Integer({ minimum: 0 }), {
+      description: 'Calls that reached the provider, by operation',
+    }),
+  ),
+  usage: Type.Optional(
+    Type.Object(
+      {
+        percent: Type.Number({
+          minimum: 0,
+          description: 'Of what the provider allows, the most of its measures',
+        }),
+        until: Type.Optional(Millis('When the provider said that there is room again')),
+      },
+      { description: 'The provider’s word on how much of its limits the credential has used' },
+    ),
+  ),
+};
 
 /** What became of one step. */
 export const Outcome = Type.Union([
@@ -123,6 +177,14 @@ export const Outcome = Type.Union([
       items: Type.Array(FoundItem, { maxItems: 5000 }),
       next: Type.Array(NextStep, { maxItems: 10_000 }),
       unchanged: Type.Optional(Type.Boolean({ description: 'A conditional GET said: not modified' })),
+      samples: Type.Optional(Type.Array(Sample, { maxItems: 1000 })),
+      targets: Type.Optional(Type.Array(TargetReport, { maxItems: 1000 })),
+      coverage: Type.Optional(
+        Type.Object(
+          { from: Millis('The oldest that was seen'), to: Millis('The newest that was seen') },
+          { description: 'The period that was really seen' },
+        ),
+      ),
     },
     { description: 'Done' },
   ),
@@ -154,6 +216,18 @@ export const Outcome = Type.Union([
       until: Millis('When the job looks again'),
     },
     { description: 'The job cannot go on now: uses up no attempt' },
+  ),
+  Type.Object(
+    {
+      ...Of,
+      outcome: Type.Literal('credential'),
+      ...Why,
+      state: Type.Enum(['exhausted', 'resting', 'refused'], {
+        description: 'Its quota is gone; it has to pause; the provider does not take it',
+      }),
+      until: Type.Optional(Millis('When it may be used again, if the provider said so')),
+    },
+    { description: 'Not with this credential: tried with another, or later; uses up no attempt' },
   ),
   Type.Object(
     { ...Of, outcome: Type.Literal('released'), reason: Type.String() },

@@ -5,3 +5,4 @@ export * from './id.ts';
 export * from './url.ts';
 export * from './url-scope.ts';
 export * from './address.ts';
+export * from './seal.ts';

@@ -7,8 +7,22 @@
  * link   a job's ledger: one line for every item and page that it found, with what became of it.
  * item   one collected thing; `_id` is of `{kind, url}`: that is the unique index by source URL.
  *        `refs` counts the links to it.
+ * run    one firing of a job with a schedule. At most one of a job is open; its counts are what the job's have grown by.
+ * target what a job measures again and again; `phase` is its place in each interval.
+ * sample one measurement, in a time-series collection. Those cannot be written in transactions, so a batch is first
+ *        kept as a `pendingSamples` document, in the transaction that settles its step, and moved from there.
+ * quota  what a provider's project has used of its allowance; credentials of one project share it.
  */
-import type { Accept, JobState, JobTransition, Priority, WaitReason } from '@magpie/contracts';
+import type {
+  Accept,
+  JobState,
+  JobTransition,
+  Priority,
+  RunState,
+  SourceDescription,
+  TargetState,
+  WaitReason,
+} from '@magpie/contracts';
 
 export interface JobDocument {
   _id: string;
@@ -30,6 +44,20 @@ export interface JobDocument {
   };
   pages: { discovered: number; done: number; failed: number; pending: number };
   error: { code: string; message: string } | null;
+  schedule: ScheduleDocument | null;
+  /** The open run; null between runs, and in a job without a schedule. */
+  run: OpenRun | null;
+  /** Number of the last run, skipped ones counted. */
+  runs: number;
+  /** When the next run is due; null when there is none. */
+  nextRunAt: Date | null;
+  /** How many targets it has. */
+  targets: number;
+  tally: Tally;
+  /** The period that was really seen. */
+  coverage: { from: Date; to: Date } | null;
+  stopWhenExhausted: boolean;
+  warnings: { code: string; message: string }[];
   history: (Omit<JobTransition, 'at'> & { at: Date })[];
   /** Set by `retry`: what failed is to be put back into the frontier, up to this order of links. */
   retrying: boolean;
@@ -40,6 +68,48 @@ export interface JobDocument {
   startedAt: Date | null;
   endedAt: Date | null;
   updatedAt: Date;
+}
+
+/** What a job has used and measured. */
+export interface Tally {
+  samples: number;
+  requests: number;
+  units: number;
+}
+
+export interface ScheduleDocument {
+  /** ISO 8601 duration; exactly one of it and `cron` is set. */
+  every: string | null;
+  cron: string | null;
+  timeZone: string;
+  until: Date | null;
+  jitterMs: number;
+  /** The firings of `every` are counted from here, so they do not drift. */
+  anchor: Date;
+  /** The interval that was asked for, where the keys do not carry it. */
+  asked: string | null;
+}
+
+export interface OpenRun {
+  number: number;
+  dueAt: Date;
+  startedAt: Date;
+  /** The job's numbers when it began; `failed` counts the ledger's failures of every sort. */
+  before: Pick<JobDocument['counts'], 'discovered' | 'stored' | 'shared'> & { failed: number } & Tally;
+}
+
+export interface RunDocument {
+  /** `<job>:<number, ten digits>` */
+  _id: string;
+  jobId: string;
+  number: number;
+  state: RunState;
+  reason: string | null;
+  dueAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+  missed: number;
+  counts: OpenRun['before'];
 }
 
 export type StepState = 'ready' | 'later' | 'leased' | 'parked' | 'failed';
@@ -55,8 +125,14 @@ export interface StepDocument {
   input: Record<string, unknown>;
   /** Kind and canonical URL of the item it fetches; absent for a job's own step. */
   item?: { kind: string; url: string };
+  /** Items that it fetches together, for its one job. */
+  fetches?: { kind: string; urls: string[] };
+  distinct?: string;
+  urgent?: true;
   etag?: string;
   lastModified?: string;
+  /** What was taken from a quota when it was dispatched; what it did not spend goes back. */
+  charge?: { credential: string; project: string; day: string; calls: Record<string, number>; units: number };
   jobs: string[];
   state: StepState;
   order: number;
@@ -143,7 +219,134 @@ export interface SourceDocument {
   params: Record<string, unknown>;
   emits: Record<string, unknown>;
   batch: Record<string, number>;
+  provider?: SourceDescription['provider'];
+  retries?: SourceDescription['retries'];
+  schedule?: SourceDescription['schedule'];
+  period?: SourceDescription['period'];
+  targets?: SourceDescription['targets'];
+  searchable?: SourceDescription['searchable'];
+  limits?: string[];
   lastSeenAt: Date;
+}
+
+export interface TargetDocument {
+  /** `<job>:<key>` */
+  _id: string;
+  jobId: string;
+  source: string;
+  key: string;
+  /** In [0, 1), by a hash of the key: where in each interval it is measured. */
+  phase: number;
+  state: TargetState;
+  since: Date;
+  name?: string;
+  providerId?: string;
+  movedTo?: string;
+  message?: string;
+  /** Looks in vain since it was active. */
+  misses: number;
+  /** Not looked at before; unset while it is active. */
+  nextAt?: Date;
+  /** The last sample, and the last that was not suspect. */
+  last?: { at: Date; values: Record<string, number>; suspect: boolean };
+  trusted?: { at: Date; values: Record<string, number> };
+  addedAt: Date;
+}
+
+/** As it is in the time-series collection: time `at`, meta `of`. */
+export interface SampleDocument {
+  at: Date;
+  of: { source: string; target: string };
+  /** Start of the interval that it stands for: equal for all targets of a round. */
+  round: Date;
+  values: Record<string, number>;
+  suspect?: true;
+  /** What it says of the suspect one before it: `confirmed` when that was out of line, `cleared` when it was right. */
+  verdict?: 'confirmed' | 'cleared';
+}
+
+/** Samples on their way into the time-series collection. */
+export interface PendingSamplesDocument {
+  _id: string;
+  at: Date;
+  samples: SampleDocument[];
+}
+
+/** A stretch in which a target was not measured though it was due. */
+export interface GapDocument {
+  _id: string;
+  jobId: string;
+  target: string;
+  from: Date;
+  to: Date;
+  missed: number;
+  reason: string;
+}
+
+export interface RollupHour {
+  count: number;
+  /** By name of the value. */
+  values: Record<string, { first: number; last: number; min: number; max: number }>;
+}
+
+/** A target's day (UTC), hour by hour. */
+export interface RollupDocument {
+  /** `<source>:<target>:<day>` */
+  _id: string;
+  source: string;
+  target: string;
+  day: Date;
+  hours: Record<string, RollupHour>;
+}
+
+export interface CredentialDocument {
+  _id: string;
+  provider: string;
+  name: string;
+  sealed: string;
+  account?: string;
+  project: string;
+  state: 'active' | 'disabled';
+  reason: string | null;
+  /** Used in this order. */
+  order: number;
+  addedAt: Date;
+  lastUsedAt: Date | null;
+  lastExhaustedAt: Date | null;
+  /** Not used before: the provider wants a pause. */
+  restUntil: Date | null;
+  /** Different things asked for lately, where the provider bounds them. */
+  distinct: { what: string; at: Date }[];
+}
+
+/** What a provider's project may use and has used. */
+export interface QuotaDocument {
+  /** `<provider>:<project>` */
+  _id: string;
+  provider: string;
+  project: string;
+  unitsPerDay: number | null;
+  resetTimeZone: string;
+  costs: Record<string, number>;
+  callsPerHour: number | null;
+  /** The day that `used` is of, in the quota's time zone. */
+  day: string;
+  used: number;
+  /** The provider's word that it is used up. */
+  exhaustedUntil: Date | null;
+  lastExhaustedAt: Date | null;
+  /** Token bucket. */
+  tokens: number;
+  tokensAt: Date;
+}
+
+/** Somebody whose pages are measured. */
+export interface CompanyDocument {
+  /** The name, lower case: unique. */
+  _id: string;
+  name: string;
+  pages: string[];
+  addedAt: Date;
 }
 
 export interface DeadLetterDocument {

@@ -1,7 +1,17 @@
-import { Schema, type Connection, type Model, type IndexDefinition, type IndexOptions } from 'mongoose';
+import {
+  Schema,
+  type Connection,
+  type Model,
+  type IndexDefinition,
+  type IndexOptions,
+  type SchemaOptions,
+} from 'mongoose';
 import type {
+  CompanyDocument,
+  CredentialDocument,
   DeadLetterDocument,
   DispatchDocument,
+  GapDocument,
   HostDocument,
   IdempotencyDocument,
   ItemDocument,
@@ -9,8 +19,14 @@ import type {
   LinkDocument,
   LockDocument,
   OrphanDocument,
+  PendingSamplesDocument,
+  QuotaDocument,
+  RollupDocument,
+  RunDocument,
+  SampleDocument,
   SourceDocument,
   StepDocument,
+  TargetDocument,
 } from './documents.ts';
 
 /**
@@ -21,14 +37,19 @@ const collection = <T>(
   connection: Connection,
   name: string,
   indexes: [IndexDefinition, IndexOptions?][] = [],
+  options: SchemaOptions = {},
 ): Model<T> => {
-  const schema = new Schema<T>({ _id: String } as never, {
-    strict: false,
-    versionKey: false,
-    minimize: false,
-    autoIndex: false,
-    collection: name,
-  });
+  const schema = new Schema<T>(
+    { _id: String } as never,
+    {
+      strict: false,
+      versionKey: false,
+      minimize: false,
+      autoIndex: false,
+      collection: name,
+      ...options,
+    } as never,
+  );
   for (const [fields, options] of indexes) schema.index(fields, options ?? {});
   return connection.model<T>(name, schema as never) as unknown as Model<T>;
 };
@@ -45,6 +66,15 @@ export interface Models {
   deadLetters: Model<DeadLetterDocument>;
   idempotency: Model<IdempotencyDocument>;
   orphans: Model<OrphanDocument>;
+  runs: Model<RunDocument>;
+  targets: Model<TargetDocument>;
+  samples: Model<SampleDocument>;
+  pendingSamples: Model<PendingSamplesDocument>;
+  gaps: Model<GapDocument>;
+  rollups: Model<RollupDocument>;
+  credentials: Model<CredentialDocument>;
+  quotas: Model<QuotaDocument>;
+  companies: Model<CompanyDocument>;
 }
 
 export const defineModels = (connection: Connection): Models => ({
@@ -54,6 +84,7 @@ export const defineModels = (connection: Connection): Models => ({
     [{ source: 1, state: 1, _id: -1 }],
     [{ state: 1, _id: -1 }],
     [{ retrying: 1 }, { partialFilterExpression: { retrying: true } }],
+    [{ nextRunAt: 1 }, { partialFilterExpression: { nextRunAt: { $type: 'date' } } }],
   ]),
   steps: collection<StepDocument>(connection, 'steps', [
     [{ jobs: 1, state: 1, host: 1, order: 1 }],
@@ -99,4 +130,21 @@ export const defineModels = (connection: Connection): Models => ({
     [{ at: 1 }, { expireAfterSeconds: 86_400 }],
   ]),
   orphans: collection<OrphanDocument>(connection, 'orphans'),
+  runs: collection<RunDocument>(connection, 'runs'),
+  targets: collection<TargetDocument>(connection, 'targets', [
+    [{ jobId: 1, phase: 1, _id: 1 }],
+    [{ source: 1, key: 1 }],
+  ]),
+  samples: collection<SampleDocument>(connection, 'samples', [[{ 'of.source': 1, 'of.target': 1, at: 1 }]], {
+    timeseries: { timeField: 'at', metaField: 'of', granularity: 'minutes' },
+  }),
+  pendingSamples: collection<PendingSamplesDocument>(connection, 'pendingSamples', [[{ at: 1 }]]),
+  gaps: collection<GapDocument>(connection, 'gaps', [[{ jobId: 1, from: -1, _id: -1 }]]),
+  rollups: collection<RollupDocument>(connection, 'rollups', [[{ source: 1, target: 1, day: 1 }]]),
+  credentials: collection<CredentialDocument>(connection, 'credentials', [
+    [{ provider: 1, order: 1 }],
+    [{ provider: 1, name: 1 }, { unique: true }],
+  ]),
+  quotas: collection<QuotaDocument>(connection, 'quotas', [[{ provider: 1 }]]),
+  companies: collection<CompanyDocument>(connection, 'companies', [[{ pages: 1 }]]),
 });
