@@ -92,7 +92,7 @@ export interface FaultAnswers {
 /** Makes every route of the server subject to the faults. Call it before the routes are declared. */
 export function applyFaults(app: FastifyInstance, faults: Faults, answers: FaultAnswers): void {
   app.addHook('onRequest', async (request, reply) => {
-    const { url } = request;
+    const url = request.originalUrl;
     const slow = faults.take('slow', url);
     if (slow !== undefined) await new Promise((done) => setTimeout(done, slow.ms ?? 1000));
     if (faults.take('closedConnection', url) !== undefined) {
@@ -113,9 +113,9 @@ export function applyFaults(app: FastifyInstance, faults: Faults, answers: Fault
   app.addHook('onSend', async (request, reply, payload) => {
     if (typeof payload !== 'string' || reply.statusCode !== 200) return payload;
     let text = payload;
-    if (faults.take('changedTypes', request.url) !== undefined)
+    if (faults.take('changedTypes', request.originalUrl) !== undefined)
       text = JSON.stringify(answers.changeTypes(JSON.parse(text)));
-    if (faults.take('truncatedJson', request.url) !== undefined) text = text.slice(0, text.length >> 1);
+    if (faults.take('truncatedJson', request.originalUrl) !== undefined) text = text.slice(0, text.length >> 1);
     reply.header('content-length', Buffer.byteLength(text));
     return text;
   });

@@ -35,7 +35,7 @@ export function recordRequests(
   const log = new RequestLog();
   const records = new WeakMap<object, RecordedRequest>();
   app.addHook('onRequest', async (request) => {
-    const url = new URL(request.url, 'http://double');
+    const url = new URL(request.originalUrl, 'http://double');
     const query: Record<string, string> = {};
     for (const [name, value] of url.searchParams) if (!secrets.includes(name)) query[name] = value;
     const record = { method: request.method, path: url.pathname, query, at: now(), status: 0 };
