@@ -112,6 +112,17 @@ export interface RunDocument {
   counts: OpenRun['before'];
 }
 
+/** Taken from a quota for one dispatch of a step. */
+export interface StepCharge {
+  credential: string;
+  /** The quota's id and the day that it was taken from. */
+  quota: string;
+  day: string;
+  /** Calls by operation, and what one of each costs. */
+  calls: Record<string, number>;
+  costs: Record<string, number>;
+}
+
 export type StepState = 'ready' | 'later' | 'leased' | 'parked' | 'failed';
 
 export interface StepDocument {
@@ -132,7 +143,7 @@ export interface StepDocument {
   etag?: string;
   lastModified?: string;
   /** What was taken from a quota when it was dispatched; what it did not spend goes back. */
-  charge?: { credential: string; project: string; day: string; calls: Record<string, number>; units: number };
+  charge?: StepCharge;
   jobs: string[];
   state: StepState;
   order: number;
@@ -212,20 +223,8 @@ export interface DispatchDocument {
   at: Date;
 }
 
-export interface SourceDocument {
+export interface SourceDocument extends Omit<SourceDescription, 'id'> {
   _id: string;
-  summary: string;
-  version: string;
-  params: Record<string, unknown>;
-  emits: Record<string, unknown>;
-  batch: Record<string, number>;
-  provider?: SourceDescription['provider'];
-  retries?: SourceDescription['retries'];
-  schedule?: SourceDescription['schedule'];
-  period?: SourceDescription['period'];
-  targets?: SourceDescription['targets'];
-  searchable?: SourceDescription['searchable'];
-  limits?: string[];
   lastSeenAt: Date;
 }
 

@@ -24,7 +24,7 @@ export async function applyOutcomes(
   limits: IntakeLimits,
   missing: (found: readonly FoundItem[]) => Promise<ReadonlySet<string>>,
 ): Promise<Effects> {
-  const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set() };
+  const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set(), calls: [] };
   const now = new Date();
   await ledger.steps.load(batch.map(({ outcome }) => outcome.id));
   const steps = batch.flatMap(({ outcome }) => ledger.steps.get(outcome.id) ?? []);

@@ -1,6 +1,6 @@
 /** What taking in one outcome works with. */
 import type { NextStep, Outcome } from '@magpie/contracts';
-import type { JobDocument, LinkDocument, StepDocument } from '@magpie/store';
+import type { JobDocument, LinkDocument, StepCharge, StepDocument } from '@magpie/store';
 import type { Ledger } from './ledger.ts';
 
 export interface IntakeLimits {
@@ -22,6 +22,19 @@ export interface Effects {
   backoffs: Map<string, number | undefined>;
   /** Hosts that answered. */
   answered: Set<string>;
+  /** What became of charged steps, for the quotas. */
+  calls: CallReport[];
+}
+
+/** What became of what was taken from a quota for one dispatch of a step. */
+export interface CallReport {
+  charge: StepCharge;
+  /** Calls that reached the provider, by operation; undefined when nobody knows: then all that was taken is spent. */
+  spent: Record<string, number> | undefined;
+  /** The provider's word on how much of its limits is used. */
+  usage?: { percent: number; until?: number };
+  /** The provider did not let the credential through. */
+  verdict?: { state: 'exhausted' | 'resting' | 'refused'; until?: number; message: string };
 }
 
 /** What collectors send, and what storage finds out by itself. */
