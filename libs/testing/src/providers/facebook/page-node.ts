@@ -5,17 +5,16 @@
  * asked for are answered, and always `id`; without `fields` name and id. `fan_count` of a page with the new pages
  * experience is its followers' count. Public data of published pages needs an app or user token and a feature.
  */
+import type { FaultAnswer } from '../faults.ts';
+import { fieldUnknown, objectUnknown } from '../graph/errors.ts';
 import {
   idsRemoved,
   migrated,
-  nonexistingField,
-  notVisible,
   personsName,
   restricted,
   throttled,
   unknownAlias,
   unsupportedMethod,
-  type GraphFailure,
 } from './page-errors.ts';
 import type { Pages } from './pages.ts';
 
@@ -28,19 +27,19 @@ export function readPage(
   name: string,
   fields: readonly string[],
   changed?: ChangedType,
-): string | GraphFailure {
+): string | FaultAnswer {
   const byId = /^\d/.test(name);
   const index = pages.find(name);
-  if (index === undefined) return byId ? notVisible(name) : unknownAlias(name);
+  if (index === undefined) return byId ? objectUnknown(name) : unknownAlias(name);
   const state = pages.stateAt(index);
   if (state !== 'active') {
     const page = pages.at(index);
     if (state === 'renamed' && !byId && name.toLowerCase() !== page.username.toLowerCase())
       return unknownAlias(name);
     if (state === 'merged') return migrated(page.id, page.to as string);
-    if (state === 'unpublished') return notVisible(name);
-    if (state === 'deleted') return byId ? notVisible(name) : unknownAlias(name);
-    if (state === 'profile') return byId ? notVisible(name) : personsName(name);
+    if (state === 'unpublished') return objectUnknown(name);
+    if (state === 'deleted') return byId ? objectUnknown(name) : unknownAlias(name);
+    if (state === 'profile') return byId ? objectUnknown(name) : personsName(name);
     if (state === 'restricted') return restricted(page.code);
     if (state === 'throttled') return throttled(page.code ?? 32);
   }
@@ -61,7 +60,7 @@ export function readPage(
       text += `"id":"${pages.idAt(index)}"`;
     } else {
       const value = otherField(pages, index, field);
-      if (value === undefined) return nonexistingField(field);
+      if (value === undefined) return fieldUnknown(field, 'Page');
       text += `"${field}":${value}`;
     }
   }
@@ -118,17 +117,17 @@ const MAX_QUERIES = 500;
  * https://developers.facebook.com/docs/graph-api/batch-requests: an operation's own `access_token` goes before the
  * call's, which is its fallback.
  */
-export function targetOf(method: string, relativeUrl: string): Target | GraphFailure {
+export function targetOf(method: string, relativeUrl: string): Target | FaultAnswer {
   const mark = relativeUrl.indexOf('?');
   const query = readQuery(mark < 0 ? '' : relativeUrl.slice(mark + 1));
   let path = mark < 0 ? relativeUrl : relativeUrl.slice(0, mark);
   if (path.startsWith('/')) path = path.slice(1);
   if (path.endsWith('/')) path = path.slice(0, -1);
   path = path.replace(/^v\d+\.\d+(\/|$)/, '');
-  if (query.ids) return idsRemoved;
+  if (query.ids) return idsRemoved();
   if (method !== 'GET' || path === '') return unsupportedMethod(method);
   const slash = path.indexOf('/');
-  if (slash >= 0) return nonexistingField(path.slice(slash + 1));
+  if (slash >= 0) return fieldUnknown(path.slice(slash + 1), 'Page');
   return { node: path.includes('%') ? decoded(path) : path, fields: query.fields, token: query.token };
 }
 

@@ -221,7 +221,8 @@ export class Pages {
 
 /** A number in [0, 1) that depends on all three arguments and nothing else. */
 function chance(seed: number, index: number, salt: number): number {
-  let x = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35) + salt * 0x27d4eb2f) | 0;
+  let x =
+    (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35) + salt * 0x27d4eb2f) | 0;
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
   return ((x ^ (x >>> 16)) >>> 0) / 0x1_0000_0000;
