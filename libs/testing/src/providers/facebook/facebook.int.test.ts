@@ -65,7 +65,7 @@ describe('a page', () => {
       '/v26.0/page00001?fields=fan_count,followers_count,has_transitioned_to_new_page_experience',
     );
     expect(body.has_transitioned_to_new_page_experience).toBe(false);
-    expect(body.followers_count).toBeGreaterThan(body.fan_count);
+    expect(body.followers_count).toBeGreaterThan(Number(body.fan_count));
   });
 
   it('escapes slashes and characters beyond ASCII', async () => {

@@ -51,8 +51,7 @@ export function readPage(
     if (before > 1) text += ',';
     if (field === 'fan_count' || field === 'followers_count') {
       if (fans < 0) fans = pages.fansAt(index);
-      const count =
-        field === 'fan_count' && !pages.hasNewExperience(index) ? fans : pages.followersAt(index, fans);
+      const count = field === 'fan_count' ? fans : pages.followersAt(index, fans);
       if (changed === 'missing') text = text.slice(0, before);
       else text += `"${field}":${changed === undefined ? count : changeType(count, changed)}`;
     } else if (field === 'id') {
