@@ -102,6 +102,7 @@ export async function startStorage({
   const intake = new Intake({
     store,
     filesRoot,
+    termsOf: (source) => sources.get(source) ?? {},
     limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxExpiries: 20, maxBackoffs: 12 },
     onChanged: async (jobs) => {
       director.wake(jobs);
@@ -128,7 +129,11 @@ export async function startStorage({
     types: [MESSAGES.results],
     prefetch: 100,
     batch: { max: 50, waitMs: 10 },
-    handler: async (deliveries: Delivery<ResultsMessage>[]) => held(() => intake.take(deliveries)),
+    handler: async (deliveries: Delivery<ResultsMessage>[]) =>
+      held(async () => {
+        await sources.refresh();
+        await intake.take(deliveries);
+      }),
   });
   broker.consume({
     queue: SOURCES_QUEUE,

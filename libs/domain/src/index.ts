@@ -6,3 +6,6 @@ export * from './url.ts';
 export * from './url-scope.ts';
 export * from './address.ts';
 export * from './seal.ts';
+export * from './terms.ts';
+export * from './quota.ts';
+export * from './plan.ts';

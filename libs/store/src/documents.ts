@@ -179,7 +179,9 @@ export interface LinkDocument {
   /** `epoch` is the job's at the time: a retry takes up what failed in an earlier one. */
   error?: { code: string; message: string; attempt: number; status?: number; at: Date; epoch: number };
   /** With a failure: how to make the step again. */
-  step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input'>;
+  step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input' | 'distinct' | 'urgent'>;
+  /** In a job with a schedule: the run in which it was last looked at. */
+  run?: number;
 }
 
 export interface ItemDocument {
@@ -195,6 +197,8 @@ export interface ItemDocument {
   etag?: string;
   lastModified?: string;
   outlinks?: string[];
+  /** Words that it is found by; see the source's `searchable`. */
+  terms?: string[];
   refs: number;
   revision: number;
   order: number;

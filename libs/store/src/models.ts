@@ -106,6 +106,7 @@ export const defineModels = (connection: Connection): Models => ({
     [{ source: 1, order: -1, _id: -1 }],
     [{ host: 1, order: -1, _id: -1 }],
     [{ order: -1, _id: -1 }],
+    [{ kind: 1, terms: 1 }, { partialFilterExpression: { terms: { $exists: true } } }],
     [{ 'file.sha256': 1 }, { sparse: true }],
     [
       { 'data.title': 'text', 'data.text': 'text', 'data.alt': 'text' },

@@ -1,5 +1,5 @@
 /** Steps as they go out: packed into messages of one source and kind. */
-import type { StepsMessage, StepWork } from '@magpie/contracts';
+import type { SealedCredential, StepsMessage, StepWork } from '@magpie/contracts';
 import type { JobDocument, StepDocument } from '@magpie/store';
 
 export interface OutgoingSteps {
@@ -22,6 +22,8 @@ export type PublishSteps = (messages: OutgoingSteps[]) => Promise<Unpublished>;
 export interface Claimed {
   job: Pick<JobDocument, '_id' | 'priority' | 'epoch' | 'correlationId'>;
   steps: StepDocument[];
+  /** By step: what those that call a provider may call it with. */
+  credentials?: ReadonlyMap<string, SealedCredential>;
 }
 
 /**
@@ -35,21 +37,21 @@ export function messagesOf(
   times: Pick<StepsMessage, 'startBefore' | 'deadline'>,
   size: (source: string, kind: string) => number,
 ): OutgoingSteps[] {
-  return claimed.flatMap(({ job, steps }) =>
+  return claimed.flatMap(({ job, steps, credentials }) =>
     pack(steps, size).map((batch) => ({
       message: {
         source: (batch[0] as StepDocument).source,
         ...times,
-        steps: batch.map((step) => work(step, job, lease)),
+        steps: batch.map((step) => work(step, job, lease, credentials?.get(step._id))),
       },
       alone: (batch[0] as StepDocument).crashes > 0,
-      priority: job.priority,
+      priority: (batch[0] as StepDocument).urgent ? 'high' : job.priority,
       correlationId: job.correlationId,
     })),
   );
 }
 
-/** Steps of one source and kind, as many a message as the source says; one that crashed a collector goes alone. */
+/** Steps of one source, kind and urgency, as many a message as the source says; one that crashed a collector goes alone. */
 export function pack(
   steps: StepDocument[],
   size: (source: string, kind: string) => number,
@@ -61,7 +63,7 @@ export function pack(
       batches.push([step]);
       continue;
     }
-    const group = `${step.source} ${step.kind}`;
+    const group = `${step.source} ${step.kind} ${step.urgent === true}`;
     const batch = open.get(group) ?? [];
     if (batch.length === 0) batches.push(batch);
     batch.push(step);
@@ -71,7 +73,12 @@ export function pack(
   return batches;
 }
 
-const work = (step: StepDocument, job: Claimed['job'], lease: string): StepWork => ({
+const work = (
+  step: StepDocument,
+  job: Claimed['job'],
+  lease: string,
+  credential: SealedCredential | undefined,
+): StepWork => ({
   id: step._id,
   lease,
   jobId: job._id,
@@ -82,4 +89,5 @@ const work = (step: StepDocument, job: Claimed['job'], lease: string): StepWork 
   input: step.input,
   ...(step.etag === undefined ? {} : { etag: step.etag }),
   ...(step.lastModified === undefined ? {} : { lastModified: step.lastModified }),
+  ...(credential === undefined ? {} : { credential }),
 });

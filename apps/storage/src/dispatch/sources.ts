@@ -36,6 +36,11 @@ export class SourceCatalogue {
     return Date.now() - (this.#sources.get(source)?.lastSeenAt.getTime() ?? 0) < 45_000;
   }
 
+  /** What was announced of a source; undefined before. */
+  get(source: string): SourceDocument | undefined {
+    return this.#sources.get(source);
+  }
+
   /** How many steps of a kind go into one message. */
   batch(source: string, kind: string): number {
     return this.#sources.get(source)?.batch[kind] ?? 1;

@@ -10,8 +10,16 @@ import { idOf, nextOrder } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, StepDocument } from '@magpie/store';
 import { attach, discover, expand, foresee, hasAllItems, itemDocument, linkId } from './discover.ts';
 import type { Ledger } from './ledger.ts';
-import { fault, idle, type Context, type Effects, type IntakeLimits, type TakenOutcome } from './context.ts';
-import { giveBack, unfinished } from './unfinished.ts';
+import {
+  fault,
+  idle,
+  type Context,
+  type Effects,
+  type IntakeLimits,
+  type SourceTerms,
+  type TakenOutcome,
+} from './context.ts';
+import { giveBack, giveUpTogether, unfinished } from './unfinished.ts';
 
 export interface SourcedOutcome {
   source: string;
@@ -23,9 +31,10 @@ export async function applyOutcomes(
   batch: readonly SourcedOutcome[],
   limits: IntakeLimits,
   missing: (found: readonly FoundItem[]) => Promise<ReadonlySet<string>>,
+  termsOf: (source: string) => SourceTerms = () => ({}),
+  now = new Date(),
 ): Promise<Effects> {
   const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set(), calls: [] };
-  const now = new Date();
   await ledger.steps.load(batch.map(({ outcome }) => outcome.id));
   const steps = batch.flatMap(({ outcome }) => ledger.steps.get(outcome.id) ?? []);
   await ledger.lock(steps.flatMap(({ jobs }) => jobs));
@@ -42,6 +51,11 @@ export async function applyOutcomes(
       if (outcome.outcome !== 'done') return [];
       return outcome.items.flatMap(({ kind, url }) => jobs.map((job) => linkId(job, idOf(kind, url))));
     }),
+  );
+  await ledger.links.load(
+    steps.flatMap(({ fetches, jobs }) =>
+      (fetches?.urls ?? []).flatMap((url) => jobs.map((job) => linkId(job, idOf(fetches?.kind ?? '', url)))),
+    ),
   );
 
   await foresee(
@@ -65,7 +79,10 @@ export async function applyOutcomes(
     }
     const waiters = step.jobs.flatMap((id) => ledger.jobs.get(id) ?? []);
     for (const { _id } of waiters) effects.jobs.add(_id);
-    const context: Context = { ledger, effects, limits, source, step, waiters, now };
+    const news = new Set<string>();
+    const terms = termsOf(source);
+    const context: Context = { ledger, effects, limits, source, terms, news, step, waiters, now };
+    if (outcome.outcome !== 'part') countCalls(context, outcome);
     if (waiters.length === 0) {
       ledger.steps.delete(step._id);
       if (outcome.outcome === 'done') dropFiles(ledger, outcome.items);
@@ -111,7 +128,12 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
       if (link?.state !== 'pending') continue;
       if (item === undefined)
         ledger.settle(link, 'failed', {
-          error: fault(context, job, 'source_error', 'The source returned no item'),
+          error: fault(
+            context,
+            job,
+            Array.isArray(step.input['urls']) ? 'not_available' : 'source_error',
+            'The source returned no item',
+          ),
         });
       else attach(ledger, link, ledger.items.get(step._id) ?? item, { fetched: false, brought: false });
     }
@@ -123,18 +145,65 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
         if (link) expand(ledger, source, job, link, item);
       }
   } else {
-    for (const job of waiters) settleOwn(ledger, job, step, 'done');
+    const message = 'The provider did not show it';
+    for (const job of waiters) {
+      settleOwn(ledger, job, step, 'done');
+      giveUpTogether(context, job, fault(context, job, 'not_available', message));
+      if (outcome.coverage) job.coverage = widened(job.coverage, outcome.coverage);
+    }
   }
   ledger.steps.delete(step._id);
   await discoverAll(context, outcome.next);
 }
 
-const discoverAll = ({ ledger, source, waiters }: Context, found: readonly NextStep[]): Promise<void> =>
+const discoverAll = ({ ledger, source, waiters, news }: Context, found: readonly NextStep[]): Promise<void> =>
   discover(
     ledger,
     source,
     waiters.flatMap((job) => found.map((next): [JobDocument, NextStep] => [job, next])),
+    news,
   );
+
+const widened = (seen: JobDocument['coverage'], { from, to }: { from: number; to: number }) => ({
+  from: new Date(Math.min(from, seen?.from.getTime() ?? Infinity)),
+  to: new Date(Math.max(to, seen?.to.getTime() ?? -Infinity)),
+});
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
+/** Counts the calls that a step made, for the job that it was dispatched for, and has the rest of its charge returned. */
+function countCalls(
+  { effects, step, waiters }: Context,
+  outcome: Exclude<TakenOutcome, { outcome: 'part' }>,
+): void {
+  const { charge } = step;
+  if (charge === undefined || step.state !== 'leased' || step.lease !== outcome.lease) return;
+  const unknown = outcome.outcome === 'interrupted' || outcome.outcome === 'expired';
+  const spent = unknown ? undefined : (outcome.spent ?? {});
+  const calls = Object.entries(spent ?? charge.calls);
+  const payer = waiters.find(({ _id }) => _id === step.leasedFor) ?? waiters[0];
+  if (payer)
+    payer.tally = {
+      ...payer.tally,
+      requests: payer.tally.requests + sum(calls.map(([, count]) => count)),
+      units:
+        payer.tally.units + sum(calls.map(([operation, count]) => count * (charge.costs[operation] ?? 0))),
+    };
+  effects.calls.push({
+    charge,
+    spent,
+    ...(unknown || outcome.usage === undefined ? {} : { usage: outcome.usage }),
+    ...(outcome.outcome === 'credential'
+      ? {
+          verdict: {
+            state: outcome.state,
+            message: outcome.message,
+            ...(outcome.until === undefined ? {} : { until: outcome.until }),
+          },
+        }
+      : {}),
+  });
+}
 
 /** Puts an item in, or the newer state of it, and links the jobs: the one it was fetched for brought it. */
 function keep(context: Context, id: string, found: FoundItem): void {
@@ -145,7 +214,7 @@ function keep(context: Context, id: string, found: FoundItem): void {
     return known ? known.state === 'pending' : !hasAllItems(job);
   });
   if (takers.length === 0 && before === undefined) return dropFiles(ledger, [found]);
-  const fresh = itemDocument(source, found, id, now);
+  const fresh = itemDocument(source, found, id, now, context.terms);
   if (before === undefined) {
     ledger.items.put(fresh);
   } else {
@@ -163,7 +232,9 @@ function keep(context: Context, id: string, found: FoundItem): void {
   }
   const owner = takers.find(({ _id }) => _id === step.leasedFor) ?? takers[0];
   for (const job of takers) {
-    const link = ledger.links.get(linkId(job._id, id)) ?? newItemLink(job, id, found);
+    const known = ledger.links.get(linkId(job._id, id));
+    if (known === undefined) context.news.add(job._id);
+    const link = known ?? newItemLink(job, id, found);
     const item = ledger.items.get(id) as ItemDocument;
     const fetched = job === owner;
     attach(ledger, link, item, {

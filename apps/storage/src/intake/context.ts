@@ -1,5 +1,5 @@
 /** What taking in one outcome works with. */
-import type { NextStep, Outcome } from '@magpie/contracts';
+import type { NextStep, Outcome, SourceDescription } from '@magpie/contracts';
 import type { JobDocument, LinkDocument, StepCharge, StepDocument } from '@magpie/store';
 import type { Ledger } from './ledger.ts';
 
@@ -45,11 +45,17 @@ export type TakenOutcome =
   /** The lease ran out; `counts` when a collector was there to do it. */
   | { id: string; lease: string; outcome: 'expired'; counts: boolean };
 
+/** What intake needs to know of a source. */
+export type SourceTerms = Pick<SourceDescription, 'retries' | 'searchable'>;
+
 export interface Context {
   ledger: Ledger;
   effects: Effects;
   limits: IntakeLimits;
   source: string;
+  terms: SourceTerms;
+  /** Jobs to which this outcome brought something that they did not have. */
+  news: Set<string>;
   step: StepDocument;
   waiters: JobDocument[];
   now: Date;
@@ -81,6 +87,7 @@ export function idle(
     leasedFor: _leasedFor,
     leaseUntil: _leaseUntil,
     notBefore: _notBefore,
+    charge: _charge,
     ...kept
   } = step;
   return { ...kept, ...rest, state };

@@ -3,18 +3,24 @@
  * Dies before the commit: nothing happened, the messages come again. Dies after it: they come again and change nothing.
  */
 import type { Delivery } from '@magpie/broker';
-import type { HostReport, ResultsMessage } from '@magpie/contracts';
+import type { FoundItem, HostReport, ResultsMessage } from '@magpie/contracts';
 import type { Store } from '@magpie/store';
 import { recordHosts } from '../dispatch/hosts.ts';
 import { missingFiles } from '../files/release.ts';
 import { applyOutcomes, type SourcedOutcome } from './apply.ts';
-import type { IntakeLimits, TakenOutcome } from './context.ts';
+import type { CallReport, IntakeLimits, SourceTerms, TakenOutcome } from './context.ts';
 import { Ledger } from './ledger.ts';
 
 export interface IntakeDeps {
   store: Store;
   filesRoot: string;
   limits: IntakeLimits;
+  /** What a source's collector announced. */
+  termsOf?: (source: string) => SourceTerms;
+  /** Called after each commit with what became of charged steps. */
+  onCalls?: (calls: readonly CallReport[]) => Promise<void>;
+  /** Milliseconds since the epoch. */
+  clock?: () => number;
   /** Called after each commit with the jobs that changed. */
   onChanged: (jobs: ReadonlySet<string>) => Promise<void>;
 }
@@ -67,16 +73,17 @@ export class Intake {
   }
 
   async #commit(batch: readonly SourcedOutcome[]): Promise<void> {
-    const { store, filesRoot, limits, onChanged } = this.#deps;
+    const { store, filesRoot, limits, termsOf, onCalls, onChanged, clock = Date.now } = this.#deps;
+    const now = new Date(clock());
     const effects = await store.transaction(async (session) => {
       const ledger = new Ledger(store, session);
-      const applied = await applyOutcomes(ledger, batch, limits, (found) =>
-        missingFiles(store, filesRoot, session, found),
-      );
-      await ledger.flush(new Date());
+      const missing = (found: readonly FoundItem[]) => missingFiles(store, filesRoot, session, found);
+      const applied = await applyOutcomes(ledger, batch, limits, missing, termsOf, now);
+      await ledger.flush(now);
       return applied;
     });
     await recordHosts(store, { reports: [], ...effects });
+    if (effects.calls.length > 0) await onCalls?.(effects.calls);
     await onChanged(effects.jobs);
   }
 }

@@ -109,7 +109,7 @@ export class Ledger {
   settle(
     link: LinkDocument,
     state: LinkState,
-    rest: Partial<Pick<LinkDocument, 'error' | 'brought' | 'step'>> = {},
+    rest: Partial<Pick<LinkDocument, 'error' | 'brought' | 'step' | 'run'>> = {},
   ): void {
     const job = this.#job(link);
     count(job, link, link.state, -1);
@@ -141,12 +141,16 @@ export class Ledger {
     await recordOrphans(this.#store, session, this.orphans);
     if (this.jobs.size > 0)
       await this.#store.jobs.collection.bulkWrite(
-        [...this.jobs.values()].map(({ _id, counts, pages, state, waiting, history, startedAt }) => ({
-          updateOne: {
-            filter: { _id },
-            update: { $set: { counts, pages, state, waiting, history, startedAt, updatedAt: now } },
-          },
-        })) as never,
+        [...this.jobs.values()].map(
+          ({ _id, counts, pages, tally, coverage, state, waiting, history, startedAt }) => ({
+            updateOne: {
+              filter: { _id },
+              update: {
+                $set: { counts, pages, tally, coverage, state, waiting, history, startedAt, updatedAt: now },
+              },
+            },
+          }),
+        ) as never,
         { session, ordered: false },
       );
   }
@@ -195,23 +199,34 @@ async function writeLinks(store: Store, links: Collection<LinkDocument>, session
   const alike = new Map<string, LinkDocument[]>();
   const operations: unknown[] = [];
   for (const link of links.changed('update')) {
-    const { _id, state, order, brought, error, step } = link;
+    const { _id, state, order, brought, error, step, run } = link;
+    const looked = run === undefined ? {} : { run };
     if (error !== undefined) {
-      const set = { state, order, error, ...(brought ? { brought } : {}), ...(step ? { step } : {}) };
+      const set = {
+        state,
+        order,
+        error,
+        ...(brought ? { brought } : {}),
+        ...(step ? { step } : {}),
+        ...looked,
+      };
       operations.push({ updateOne: { filter: { _id }, update: { $set: set } } });
       continue;
     }
-    const kind = `${state} ${brought === true}`;
+    const kind = `${state} ${brought === true} ${run}`;
     const group = alike.get(kind);
     if (group) group.push(link);
     else alike.set(kind, [link]);
   }
   for (const group of alike.values()) {
-    const [{ state, order, brought }] = group as [LinkDocument, ...LinkDocument[]];
+    const [{ state, order, brought, run }] = group as [LinkDocument, ...LinkDocument[]];
     operations.push({
       updateMany: {
         filter: { _id: { $in: group.map(({ _id }) => _id) } },
-        update: { $set: { state, order, ...(brought ? { brought } : {}) }, $unset: { error: 1, step: 1 } },
+        update: {
+          $set: { state, order, ...(brought ? { brought } : {}), ...(run === undefined ? {} : { run }) },
+          $unset: { error: 1, step: 1 },
+        },
       },
     });
   }

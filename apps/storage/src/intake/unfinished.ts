@@ -1,6 +1,6 @@
 /** Outcomes other than done: what becomes of the step, and of those who wait for it. */
-import { retryDelay } from '@magpie/domain';
-import type { LinkDocument, StepDocument } from '@magpie/store';
+import { idOf, nextOrder, retryDelay } from '@magpie/domain';
+import type { JobDocument, LinkDocument, StepDocument } from '@magpie/store';
 import { fault, idle, type Context, type TakenOutcome } from './context.ts';
 import { linkId } from './discover.ts';
 
@@ -19,9 +19,10 @@ export function unfinished(
     case 'skipped':
       return giveUp(context, step.item ? 'skipped' : 'failed', outcome.code, outcome.message, outcome.status);
     case 'retry': {
-      if (step.attempt >= limits.maxAttempts)
+      const { retries } = context.terms;
+      if (step.attempt >= (retries ? retries.times + 1 : limits.maxAttempts))
         return giveUp(context, 'failed', outcome.code, outcome.message, outcome.status);
-      const notBefore = new Date(now.getTime() + retryDelay(step.attempt));
+      const notBefore = new Date(now.getTime() + (retries?.delayMs ?? retryDelay(step.attempt)));
       return ledger.steps.put(idle(step, 'later', { attempt: step.attempt + 1, notBefore }));
     }
     case 'backoff': {
@@ -43,6 +44,8 @@ export function unfinished(
       }
       return giveBack(context);
     }
+    // Which credential may serve is the quotas' business: the dispatcher asks them before it comes out again.
+    case 'credential':
     case 'released':
       return giveBack(context);
     case 'expired': {
@@ -65,11 +68,27 @@ export function unfinished(
 }
 
 /** How to make a step again. */
-const recipe = ({ kind, key, url, input }: StepDocument): NonNullable<LinkDocument['step']> => ({
+export const recipe = ({
+  kind,
+  key,
+  url,
+  input,
+  distinct,
+  urgent,
+}: StepDocument): NonNullable<LinkDocument['step']> => ({
   kind,
   key,
   ...(url === undefined ? {} : { url }),
   input,
+  ...(distinct === undefined ? {} : { distinct }),
+  ...(urgent ? { urgent } : {}),
+});
+
+/** How to fetch one of the items that a step was to fetch together. */
+export const recipeOfOne = (step: StepDocument, url: string): NonNullable<LinkDocument['step']> => ({
+  ...recipe(step),
+  key: url,
+  input: { ...step.input, urls: [url] },
 });
 
 /** Ends a step without success. A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
@@ -83,12 +102,39 @@ function giveUp(
   const { ledger, step, waiters } = context;
   for (const job of waiters) {
     const link = ledger.links.get(linkId(job._id, step._id));
+    const error = fault(context, job, code, message, status);
     if (link?.state === 'pending')
-      ledger.settle(link, state, {
-        error: fault(context, job, code, message, status),
-        ...(state === 'failed' ? { step: recipe(step) } : {}),
-      });
+      ledger.settle(link, state, { error, ...(state === 'failed' ? { step: recipe(step) } : {}) });
+    else if (link === undefined && !step.item && !step.fetches)
+      ledger.open({ ...untraced(job, step, state), error, step: recipe(step) });
+    giveUpTogether(context, job, error);
   }
-  if (state === 'failed') ledger.steps.put(idle(step, 'failed', { jobs: [] }));
+  if (step.fetches) ledger.steps.delete(step._id);
+  else if (state === 'failed') ledger.steps.put(idle(step, 'failed', { jobs: [] }));
   else ledger.steps.delete(step._id);
+}
+
+/** The line of a step that is in no ledger while all goes well. */
+const untraced = (job: JobDocument, step: StepDocument, state: 'failed' | 'skipped'): LinkDocument => ({
+  _id: linkId(job._id, step._id),
+  jobId: job._id,
+  target: step._id,
+  of: 'step',
+  kind: step.kind,
+  url: step.url ?? '',
+  state,
+  order: nextOrder(),
+});
+
+/** Those of the items that a step was to fetch together and that did not come: each may be tried again by itself. */
+export function giveUpTogether(
+  { ledger, step }: Context,
+  job: JobDocument,
+  error: NonNullable<LinkDocument['error']>,
+): void {
+  for (const url of step.fetches?.urls ?? []) {
+    const link = ledger.links.get(linkId(job._id, idOf(step.fetches?.kind ?? '', url)));
+    if (link?.state !== 'pending') continue;
+    ledger.settle(link, 'failed', { error, step: recipeOfOne(step, url) });
+  }
 }

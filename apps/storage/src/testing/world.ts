@@ -9,6 +9,7 @@ import {
   type JobState,
   type NextStep,
   type Outcome,
+  type SourceDescription,
   type StepWork,
 } from '@magpie/contracts';
 import { newId, type Action } from '@magpie/domain';
@@ -50,12 +51,7 @@ export class World {
     for (let i = 0; i < storages; i++) await world.addStorage({ duplicate });
     await world.broker.declare(stepsQueue(SOURCE));
     await world.broker.declare(stepsAloneQueue(SOURCE));
-    await world.broker.publish({
-      exchange: EXCHANGES.events,
-      routingKey: `source.${SOURCE}.announced`,
-      type: MESSAGES.sourceAnnounced,
-      body: { id: SOURCE, summary: 's', version: '1', params: {}, emits: {}, batch: { image: 10, page: 2 } },
-    });
+    await world.announce();
     world.broker.subscribe({
       exchange: EXCHANGES.control,
       bindingKeys: ['#'],
@@ -76,6 +72,29 @@ export class World {
         },
       });
     return world;
+  }
+
+  /** Says what the scripted collector's source is like; in force when it returns. */
+  async announce(rest: Partial<SourceDescription> = {}): Promise<void> {
+    const version = newId();
+    await this.broker.publish({
+      exchange: EXCHANGES.events,
+      routingKey: `source.${SOURCE}.announced`,
+      type: MESSAGES.sourceAnnounced,
+      body: {
+        id: SOURCE,
+        summary: 's',
+        version,
+        params: {},
+        emits: {},
+        batch: { image: 10, page: 2 },
+        ...rest,
+      },
+    });
+    await this.eventually(
+      () => this.store.sources.collection.findOne({ _id: SOURCE } as never),
+      (found) => found?.['version'] === version,
+    );
   }
 
   async addStorage({ duplicate = false } = {}): Promise<{ close(): Promise<void> }> {
