@@ -115,7 +115,8 @@ export function applyFaults(app: FastifyInstance, faults: Faults, answers: Fault
     let text = payload;
     if (faults.take('changedTypes', request.originalUrl) !== undefined)
       text = JSON.stringify(answers.changeTypes(JSON.parse(text)));
-    if (faults.take('truncatedJson', request.originalUrl) !== undefined) text = text.slice(0, text.length >> 1);
+    if (faults.take('truncatedJson', request.originalUrl) !== undefined)
+      text = text.slice(0, text.length >> 1);
     reply.header('content-length', Buffer.byteLength(text));
     return text;
   });
