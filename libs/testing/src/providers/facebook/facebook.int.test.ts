@@ -163,12 +163,12 @@ describe('a batch call', () => {
   it('answers each operation by itself, in order, the call being 200', async () => {
     double.set('page00002', { state: 'deleted' });
     const answers = await batch(['page00001?fields=fan_count', 'page00002', 'v26.0/page00003?fields=id']);
-    expect(answers.map((answer) => answer?.code)).toEqual([200, 404, 200]);
+    expect(answers.map((answer) => answer?.code)).toEqual([200, 400, 200]);
     expect(JSON.parse(answers[0]?.body as string).fan_count).toBe(double.page('page00001').fans);
     expect(failureOf(answers[1]).code).toBe(803);
     expect(answers[0]?.headers).toContainEqual({ name: 'Facebook-API-Version', value: 'v26.0' });
     expect(double.calls).toEqual({ requests: 1, operations: 3 });
-    expect(double.operations.map(({ path, code }) => [path, code])[1]).toEqual(['page00002', 404]);
+    expect(double.operations.map(({ path, code }) => [path, code])[1]).toEqual(['page00002', 400]);
   });
 
   it('leaves out headers when told, and answers of successes that are not wanted', async () => {
@@ -179,7 +179,7 @@ describe('a batch call', () => {
     ]);
     const answers = await batch([], { batch: operations, include_headers: 'false' });
     expect(answers[0]).toBeNull();
-    expect(answers[1]).toEqual({ code: 404, body: expect.any(String) });
+    expect(answers[1]).toEqual({ code: 400, body: expect.any(String) });
     expect(failureOf(answers[2])).toMatchObject({ code: 100, type: 'GraphMethodException' });
   });
 

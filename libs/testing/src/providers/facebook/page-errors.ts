@@ -11,16 +11,15 @@ const DOCS = 'https://developers.facebook.com/docs';
 
 /** A username that nobody has. */
 export const unknownAlias = (name: string): FaultAnswer =>
-  graphError(803, { status: 404, message: `(#803) Some of the aliases you requested do not exist: ${name}` });
+  graphError(803, { message: `(#803) Some of the aliases you requested do not exist: ${name}` });
 
 /** https://developers.facebook.com/docs/graph-api/changelog/version2.0: people can't be asked for by username. */
 export const personsName = (name: string): FaultAnswer =>
-  graphError(803, { status: 404, message: `(#803) Cannot query users by their username (${name})` });
+  graphError(803, { message: `(#803) Cannot query users by their username (${name})` });
 
 /** The page is part of another one now; the message alone says of which. */
 export const migrated = (from: string, to: string): FaultAnswer =>
   graphError(21, {
-    status: 404,
     message: `(#21) Page ID ${from} was migrated to page ID ${to}.  Please update your API calls to the new ID`,
   });
 
