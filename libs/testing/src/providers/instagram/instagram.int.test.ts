@@ -1,55 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { startInstagramDouble, type InstagramDouble, type InstagramDoubleOptions } from './instagram.ts';
+import { at, get, HOUR, pages, start, T0, USER, type Body, type Media, closeAll } from './ask.ts';
+import { startInstagramDouble } from './instagram.ts';
 
-const T0 = Date.UTC(2026, 10, 21, 12);
-const USER = '17841405309211844';
-const HOUR = 3_600_000;
-const open: InstagramDouble[] = [];
-afterEach(async () => void (await Promise.all(open.splice(0).map((double) => double.close()))));
-
-interface Media {
-  id: string;
-  caption?: string;
-  like_count?: number;
-  media_type?: string;
-  media_url?: string;
-  timestamp?: string;
-  children?: { data: unknown[] };
-}
-
-interface Body {
-  data: Media[];
-  paging?: { cursors: { after: string }; next?: string };
-  error: { code: number; error_subcode?: number; message: string };
-}
-
-async function start(options: InstagramDoubleOptions = {}): Promise<InstagramDouble> {
-  const double = await startInstagramDouble({ now: () => T0, posts: 600, ...options });
-  open.push(double);
-  return double;
-}
-
-async function get(url: string): Promise<{ status: number; headers: Headers; body: Body }> {
-  const response = await fetch(url);
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
-}
-
-/** `path` with user and token. */
-const at = (double: InstagramDouble, path: string, more: Record<string, string> = {}): string => {
-  const query = new URLSearchParams({ user_id: USER, access_token: 'double-token', ...more });
-  return `${double.url}/v25.0/${path}?${query}`;
-};
-
-async function pages(url: string): Promise<Media[][]> {
-  const all: Media[][] = [];
-  for (let next: string | undefined = url; next !== undefined;) {
-    const { body }: { body: Body } = await get(next);
-    all.push(body.data);
-    next = body.paging?.next;
-  }
-  return all;
-}
+afterEach(closeAll);
 
 describe('what it holds', () => {
   test('the same for a seed, another for another', async () => {
@@ -262,72 +216,5 @@ describe('what it answers', () => {
     now += 60_000;
     const late = await fetch(first);
     expect([late.status, await late.text()]).toEqual([403, 'URL signature expired']);
-  });
-});
-
-describe('what can be made to fail', () => {
-  const listing = (double: InstagramDouble, more: Record<string, string> = {}): string =>
-    at(double, `${double.hashtagId('sunset')}/recent_media`, { fields: 'like_count,timestamp', ...more });
-
-  test('the next n requests, and only where the path matches', async () => {
-    const double = await start();
-    double.faults.set('5xx', { times: 2, path: /recent_media/, status: 503 });
-    const statuses = [];
-    for (const url of [
-      at(double, 'ig_hashtag_search', { q: 'sunset' }),
-      listing(double),
-      listing(double),
-      listing(double),
-    ])
-      statuses.push((await get(url)).status);
-    expect(statuses).toEqual([200, 503, 503, 200]);
-    expect(double.faults.hits('5xx')).toBe(2);
-    expect(double.requests.map(({ status }) => status)).toEqual(statuses);
-  });
-
-  test('429 with Retry-After, an expired token, a broken cursor', async () => {
-    const double = await start();
-    double.faults.set('429', { times: 1, retryAfter: 7 });
-    const tooMany = await get(listing(double));
-    expect([tooMany.status, tooMany.headers.get('retry-after'), tooMany.body.error.code]).toEqual([
-      429,
-      '7',
-      4,
-    ]);
-    double.faults.set('expiredToken');
-    expect((await get(listing(double))).body.error).toMatchObject({ code: 190, error_subcode: 463 });
-    double.faults.clear();
-    double.faults.set('brokenCursor');
-    const first = await get(listing(double));
-    expect(first.status).toBe(200);
-    expect((await get(first.body.paging?.next as string)).body.error.code).toBe(100);
-  });
-
-  test('slow, truncated, other types, a closed connection', async () => {
-    const double = await start();
-    double.faults.set('slow', { ms: 300, times: 1 });
-    const begun = performance.now();
-    await get(listing(double));
-    expect(performance.now() - begun).toBeGreaterThan(250);
-    double.faults.set('truncatedJson', { times: 1 });
-    const cut = await (await fetch(listing(double))).text();
-    expect(cut.startsWith('{"data":[')).toBe(true);
-    expect(() => JSON.parse(cut)).toThrow();
-    double.faults.set('changedTypes', { times: 2 });
-    expect(typeof (await get(listing(double))).body.data[0]?.timestamp).toBe('number');
-    expect(Array.isArray((await get(at(double, 'ig_hashtag_search', { q: 'sunset' }))).body.data)).toBe(
-      false,
-    );
-    double.faults.set('closedConnection', { times: 1 });
-    await expect(fetch(listing(double))).rejects.toThrow();
-    expect((await get(listing(double))).status).toBe(200);
-  });
-
-  test('usage can be told', async () => {
-    const double = await start();
-    double.faults.usage = 92;
-    expect(JSON.parse((await get(listing(double))).headers.get('x-app-usage') as string).call_count).toBe(92);
-    double.faults.usage = 100;
-    expect((await get(listing(double))).body.error.code).toBe(4);
   });
 });
