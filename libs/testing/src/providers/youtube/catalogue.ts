@@ -60,7 +60,9 @@ export class Catalogue {
     this.#options = options;
     const { seed, videos, from, to } = options;
     const when = dice(`${seed}/times`);
-    const times = Array.from({ length: videos }, () => from + when.next() * (to - from)).sort((a, b) => a - b);
+    const times = Array.from({ length: videos }, () => from + when.next() * (to - from)).sort(
+      (a, b) => a - b,
+    );
     for (const at of times) this.#add(at, undefined, false);
   }
 
@@ -136,7 +138,8 @@ export class Catalogue {
 
 function topicOf(name: string): Topic {
   const found = TOPICS.find((topic) => topic.name === name);
-  if (found === undefined) throw new Error(`no topic ${name}; there are ${TOPICS.map((t) => t.name).join(', ')}`);
+  if (found === undefined)
+    throw new Error(`no topic ${name}; there are ${TOPICS.map((t) => t.name).join(', ')}`);
   return found;
 }
 

@@ -14,6 +14,7 @@ export type Method = 'search.list' | 'videos.list';
 /** One request's cost, as it ended. */
 export interface Charge {
   readonly at: number;
+  readonly key: string;
   readonly project: string;
   readonly method: Method;
   units: number;
@@ -41,14 +42,14 @@ export class Quota {
   }
 
   /** Takes a request's whole cost; undefined, and nothing taken, if that is more than is left today. */
-  charge(project: string, method: Method, at: number): Charge | undefined {
+  charge(key: string, project: string, method: Method, at: number): Charge | undefined {
     const units = this.cost(method);
     const bucket = this.#bucket(project, method, at);
     const limit = bucket.startsWith('search/') ? (this.#searchCalls as number) : this.#limit(project);
     const spent = this.#spent.get(bucket) ?? 0;
     if (spent + units > limit) return undefined;
     this.#spent.set(bucket, spent + units);
-    const charge = { at, project, method, units };
+    const charge = { at, key, project, method, units };
     this.charges.push(charge);
     return charge;
   }

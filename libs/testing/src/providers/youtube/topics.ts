@@ -7,7 +7,13 @@ export interface Topic {
   readonly events: readonly string[];
 }
 
-const topic = (name: string, category: string, language: string, subjects: string, events: string): Topic => ({
+const topic = (
+  name: string,
+  category: string,
+  language: string,
+  subjects: string,
+  events: string,
+): Topic => ({
   name,
   category,
   language,
