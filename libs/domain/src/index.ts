@@ -9,3 +9,7 @@ export * from './seal.ts';
 export * from './terms.ts';
 export * from './quota.ts';
 export * from './plan.ts';
+export * from './duration.ts';
+export * from './schedule.ts';
+export * from './period.ts';
+export * from './resolve-schedule.ts';
