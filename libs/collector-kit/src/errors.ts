@@ -54,14 +54,42 @@ export class RetryAfter extends StepError {
   }
 }
 
-/** The credential's quota is used up: nothing of that credential runs until `untilMs`; the step keeps its attempts. */
+/**
+ * The credential's quota is used up: nothing of that credential runs until `untilMs`; the step keeps its attempts,
+ * and goes on with another credential if there is one. Without `untilMs` the quota's own rule says when.
+ */
 export class QuotaExhausted extends StepError {
   /** Milliseconds since the epoch. */
-  readonly untilMs: number;
+  readonly untilMs: number | undefined;
 
-  constructor(untilMs: number, details: StepErrorDetails = {}) {
-    super('quota_exhausted', `the quota is used up until ${new Date(untilMs).toISOString()}`, details);
+  constructor(untilMs?: number, details: StepErrorDetails = {}) {
+    super('quota_exhausted', `the quota is used up${untilText(untilMs)}`, details);
     this.untilMs = untilMs;
+  }
+}
+
+/**
+ * The provider wants fewer requests with this credential: it rests until `untilMs`, or for a while when the provider
+ * did not say; the step keeps its attempts, and goes on with another credential if there is one.
+ */
+export class Throttled extends StepError {
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number | undefined;
+
+  constructor(untilMs?: number, { message, ...details }: StepErrorDetails & { message?: string } = {}) {
+    super(
+      'provider_rate_limited',
+      message ?? `the provider wants fewer requests${untilText(untilMs)}`,
+      details,
+    );
+    this.untilMs = untilMs;
+  }
+}
+
+/** The provider does not take the credential: it is disabled, and the step goes on with another if there is one. */
+export class CredentialRefused extends StepError {
+  constructor(message: string, details: StepErrorDetails = {}) {
+    super('credential_refused', message, details);
   }
 }
 
@@ -78,3 +106,6 @@ export class Aborted extends StepError {
     super('aborted', message, details);
   }
 }
+
+const untilText = (untilMs: number | undefined): string =>
+  untilMs === undefined ? '' : ` until ${new Date(untilMs).toISOString()}`;

@@ -6,6 +6,9 @@ import { createHttpClient, type HttpRequestOptions } from '../http/index.ts';
 import type { ReplicaMetrics } from '../run/replica-metrics.ts';
 import { Recent } from '../run/recent.ts';
 import type { StepContext, StepFiles, StepHttp } from './context.ts';
+import { openCredential } from './open-credential.ts';
+import type { StepLedger } from './step-ledger.ts';
+import { stepLog } from './step-log.ts';
 
 export interface ContextsOptions {
   readonly filesRoot: string;
@@ -13,15 +16,25 @@ export interface ContextsOptions {
   readonly contact?: string | undefined;
   readonly maxBytes?: number;
   readonly hostConcurrency?: number;
+  /** Opens credentials. */
+  readonly secret?: string | undefined;
   readonly log: Logger;
   readonly metrics: ReplicaMetrics;
   /** A host's crawl delay was learned, or has changed. */
   readonly onHostDelay: (host: string, delayMs: number) => void;
 }
 
+/** What one step's context is made of besides the step. */
+export interface StepRun {
+  readonly signal: AbortSignal;
+  readonly deadline: number;
+  readonly log: Logger;
+  readonly ledger: StepLedger;
+}
+
 /** What all steps of a process share. */
 export interface Contexts {
-  create(work: StepWork, run: { signal: AbortSignal; deadline: number; log: Logger }): StepContext;
+  create(work: StepWork, run: StepRun & { settings?: Readonly<Record<string, unknown>> }): StepContext;
   close(): Promise<void>;
 }
 
@@ -82,11 +95,15 @@ export async function createContexts(options: ContextsOptions): Promise<Contexts
     },
   });
   return {
-    create: ({ attempt }, { signal, deadline, log }) => ({
+    create: ({ attempt, credential }, { signal, deadline, log, ledger, settings = {} }) => ({
       http: bound(signal),
       files: keeping(signal),
       signal,
-      log,
+      log: credential === undefined ? log : stepLog(log, ledger),
+      settings,
+      ...(credential === undefined ? {} : { credential: openCredential(credential, options.secret, ledger) }),
+      spend: (operation, calls) => ledger.spend(operation, calls),
+      usage: (percent, untilMs) => ledger.usage(percent, untilMs),
       attempt,
       deadline,
     }),

@@ -19,6 +19,12 @@ const own = defineConfig({
     default: [],
     describe: 'Addresses that may be fetched though they are private or reserved',
   },
+  MAGPIE_SECRET: {
+    schema: Type.String({ minLength: 16 }),
+    optional: true,
+    secret: true,
+    describe: 'Opens the credentials that the platform has sealed; the same for every service',
+  },
   MAGPIE_CONTACT: {
     schema: Type.String({ maxLength: 200 }),
     optional: true,

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlBody, Outcome, StepsMessage, StepWork } from '@magpie/contracts';
 import type { Logger } from '@magpie/service-kit';
 import type { StepContext } from '../context/context.ts';
+import type { StepRun } from '../context/create-contexts.ts';
+import { StepLedger } from '../context/step-ledger.ts';
 import type { Source } from '../source/define-source.ts';
 import { deferred, type Deferred } from './deferred.ts';
 import { Holds } from './holds.ts';
@@ -16,10 +18,7 @@ export interface ReplicaOptions {
   readonly source: Source;
   /** Steps that run at once. */
   readonly concurrency: number;
-  readonly createContext: (
-    work: StepWork,
-    run: { signal: AbortSignal; deadline: number; log: Logger },
-  ) => StepContext;
+  readonly createContext: (work: StepWork, run: StepRun) => StepContext;
   /** Resolves when the outcome is confirmed. */
   readonly answer: (outcome: Outcome) => Promise<void>;
   readonly log: Logger;
@@ -209,10 +208,12 @@ export class Replica {
       () => stop.abort('deadline' satisfies StopReason),
       Math.min(Math.max(0, deadline - Date.now()), 2 ** 31 - 1),
     );
-    const context = this.#options.createContext(work, { signal: stop.signal, deadline, log });
-    const outcome = await unlessDeaf(stepOutcome(this.#options.source, work, context), stop.signal, () => {
+    const ledger = new StepLedger();
+    const context = this.#options.createContext(work, { signal: stop.signal, deadline, log, ledger });
+    const performing = stepOutcome(this.#options.source, work, context, ledger);
+    const outcome = await unlessDeaf(performing, stop.signal, () => {
       log.error({ kind }, 'step did not end when it was told to');
-      return stopped(work, stop.signal.reason as StopReason);
+      return ledger.complete(stopped(work, stop.signal.reason as StopReason));
     });
     clearTimeout(timer);
     held.running = false;

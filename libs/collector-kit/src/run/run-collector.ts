@@ -5,6 +5,7 @@ import {
   createMetrics,
   runService,
   startHealthServer,
+  type ConfigTable,
   type RunningService,
 } from '@magpie/service-kit';
 import type { Source } from '../source/define-source.ts';
@@ -12,12 +13,16 @@ import { collectorConfig } from './config.ts';
 import { startCollector } from './start-collector.ts';
 
 /**
- * The main of a collector service: reads the environment (`--help` lists it), runs the source until SIGINT or
+ * The main of a collector service: reads the environment (`--help` lists it, the source's own settings too), runs the source until SIGINT or
  * SIGTERM, serves `/healthz`, `/readyz` and `/metrics`.
  */
 export function runCollector(source: Source): Promise<RunningService> {
   const name = `collector-${source.id}`;
-  const config = bootConfig(collectorConfig, { name, summary: source.summary });
+  const own: ConfigTable = source.settings;
+  const table = { ...collectorConfig, ...own } as typeof collectorConfig;
+  const config = bootConfig(table, { name, summary: source.summary });
+  const values: Readonly<Record<string, unknown>> = config;
+  const settings = Object.fromEntries(Object.keys(own).map((key) => [key, values[key]]));
   const log = createLogger({ name, level: config.LOG_LEVEL });
   return runService({
     name,
@@ -32,6 +37,8 @@ export function runCollector(source: Source): Promise<RunningService> {
           filesRoot: join(config.MAGPIE_DATA, 'files'),
           allow: config.MAGPIE_ALLOW_ADDRESSES,
           contact: config.MAGPIE_CONTACT,
+          secret: config.MAGPIE_SECRET,
+          settings,
           concurrency: config.MAGPIE_CONCURRENCY,
           prefetch: config.MAGPIE_PREFETCH,
           maxBytes: config.MAGPIE_MAX_BYTES,

@@ -4,6 +4,7 @@ import { MESSAGES } from '@magpie/contracts';
 import { createLogger, createMetrics, createOpened, type Logger, type Metrics } from '@magpie/service-kit';
 import { createContexts } from '../context/create-contexts.ts';
 import type { Source } from '../source/define-source.ts';
+import { settingsOf } from '../source/settings.ts';
 import { announce } from './announce.ts';
 import { createResultsPublisher } from './publish-results.ts';
 import { Replica } from './replica.ts';
@@ -18,6 +19,10 @@ export interface CollectorOptions {
   readonly allow?: readonly string[];
   /** Named in the User-Agent. */
   readonly contact?: string | undefined;
+  /** MAGPIE_SECRET: opens credentials; without it a step that asks for its credential fails. */
+  readonly secret?: string | undefined;
+  /** Of the source's own settings those that are not as their defaults say; a text is read as in the environment. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Steps at once; default 64. */
   readonly concurrency?: number;
   /** Messages held at once; default 32. A message is held until its slowest step is done. */
@@ -52,10 +57,14 @@ export interface Collector {
 /** Outcomes that are still unconfirmed when all steps have ended get so long. */
 const LAST_WORDS_MS = 3_000;
 
-/** Starts one replica of a source's collector in this process; returns at once and connects in the background. */
+/**
+ * Starts one replica of a source's collector in this process; returns at once and connects in the background.
+ * @throws ConfigError when the settings are not those of the source
+ */
 export async function startCollector(source: Source, options: CollectorOptions): Promise<Collector> {
   const { amqpUrl, prefix, prefetch = 32, concurrency = 64, graceMs = 5_000 } = options;
   const name = `collector-${source.id}`;
+  const settings = settingsOf(source.settings, options.settings);
   const log = options.log ?? createLogger({ name, level: 'silent' });
   const metrics = createReplicaMetrics(options.metrics ?? createMetrics({ name, defaults: false }));
   const opened = createOpened(log);
@@ -72,6 +81,7 @@ export async function startCollector(source: Source, options: CollectorOptions):
         filesRoot: options.filesRoot,
         allow: options.allow ?? [],
         contact: options.contact,
+        secret: options.secret,
         ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
         ...(options.hostConcurrency === undefined ? {} : { hostConcurrency: options.hostConcurrency }),
         log,
@@ -87,7 +97,7 @@ export async function startCollector(source: Source, options: CollectorOptions):
     const replica = new Replica({
       source,
       concurrency,
-      createContext: contexts.create,
+      createContext: (work, run) => contexts.create(work, { ...run, settings }),
       answer: (outcome) => results.add(outcome),
       log,
       metrics,

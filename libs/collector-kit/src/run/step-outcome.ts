@@ -1,9 +1,20 @@
 import type { NextStep, Outcome, OutcomeOf, StepWork } from '@magpie/contracts';
-import { FoundItem, NextStep as NextStepSchema } from '@magpie/contracts';
-import { redactText } from '@magpie/domain';
-import { Compile } from 'typebox/compile';
+import { FoundItem, NextStep as NextStepSchema, Sample, TargetReport } from '@magpie/contracts';
+import { hostKey, redactText } from '@magpie/domain';
+import { Compile, type Validator } from 'typebox/compile';
 import type { StepContext } from '../context/context.ts';
-import { Aborted, Permanent, QuotaExhausted, Retryable, RetryAfter, Skip, StepError } from '../errors.ts';
+import { StepLedger } from '../context/step-ledger.ts';
+import {
+  Aborted,
+  CredentialRefused,
+  Permanent,
+  QuotaExhausted,
+  Retryable,
+  RetryAfter,
+  Skip,
+  StepError,
+  Throttled,
+} from '../errors.ts';
 import { faultOf, InvalidStep, type Source } from '../source/define-source.ts';
 import type { StepResult } from '../source/step.ts';
 import { LIMITS } from '../source/limits.ts';
@@ -12,14 +23,22 @@ import { LIMITS } from '../source/limits.ts';
 export type StopReason = 'held' | 'late' | 'shutdown' | 'deadline' | 'terminated';
 
 const DISK_FULL_MS = 60_000;
+/** How long a step without a credential is left when the provider does not say for how long. */
+const QUOTA_MS = 3_600_000;
+const THROTTLED_MS = 60_000;
 const DISK_FULL_CODES = new Set(['ENOSPC', 'EDQUOT', 'disk_full']);
 
 const item = Compile(FoundItem);
 const next = Compile(NextStepSchema);
+const sample = Compile(Sample);
+const report = Compile(TargetReport);
+/** Samples, and reports of targets, of one step at most. */
+const MEASURED = 1_000;
 
 /**
  * Does a step and says what became of it; never rejects. `context.signal` aborts with a {@link StopReason}.
  * Undefined when nobody wants to know: the step was aborted because its job was terminated.
+ * What the step has spent by then, as the ledger has it, is in the outcome, whichever it is.
  *
  * A step that was done in spite of an abort is reported as done.
  */
@@ -27,11 +46,23 @@ export async function stepOutcome(
   source: Source,
   work: StepWork,
   context: StepContext,
+  ledger: StepLedger = new StepLedger(),
+): Promise<Outcome | undefined> {
+  return ledger.complete(await attempted(source, work, context, ledger));
+}
+
+async function attempted(
+  source: Source,
+  work: StepWork,
+  context: StepContext,
+  ledger: StepLedger,
 ): Promise<Outcome | undefined> {
   try {
-    const { epoch: _epoch, lease: _lease, ...step } = work;
+    const { epoch: _epoch, lease: _lease, credential: _credential, ...step } = work;
     const result = await source.perform(step, context);
-    const fault = faultOfResult(source, result);
+    const fault =
+      faultOfResult(source, result) ??
+      (ledger.tells(JSON.stringify(result)) ? 'the result holds the secret of the credential' : undefined);
     if (fault !== undefined) {
       context.log.error({ kind: work.kind, fault }, 'the source returned what it may not return');
       return failed(work, 'source_error', fault);
@@ -70,10 +101,8 @@ export function outcomeOf(error: unknown, work: StepWork, { log }: Pick<StepCont
       until: Math.max(0, Math.round(untilMs)),
     };
   }
-  if (error instanceof QuotaExhausted) {
-    const until = Math.max(0, Math.round(error.untilMs));
-    return { ...of(work), outcome: 'wait', ...why(error, work), reason: 'keys_exhausted', until };
-  }
+  const ofCredential = outcomeOfCredential(error, work);
+  if (ofCredential !== undefined) return ofCredential;
   if (isDiskFull(error)) {
     const until = Date.now() + DISK_FULL_MS;
     const message = 'there is no space left for files';
@@ -99,6 +128,31 @@ export function outcomeOf(error: unknown, work: StepWork, { log }: Pick<StepCont
   return { ...of(work), outcome: 'retry', ...why(error, work), code: 'source_error' };
 }
 
+/** What an error says about the step's credential; without one, about the step alone. */
+function outcomeOfCredential(error: unknown, work: StepWork): Outcome | undefined {
+  const about = { ...of(work), ...why(error, work) };
+  if (error instanceof CredentialRefused) {
+    if (work.credential === undefined) return { ...about, outcome: 'failed' };
+    return { ...about, outcome: 'credential', state: 'refused' };
+  }
+  if (!(error instanceof QuotaExhausted || error instanceof Throttled)) return undefined;
+  const until = error.untilMs === undefined ? undefined : Math.max(0, Math.round(error.untilMs));
+  if (work.credential !== undefined) {
+    const state = error instanceof QuotaExhausted ? 'exhausted' : 'resting';
+    return { ...about, outcome: 'credential', state, ...(until === undefined ? {} : { until }) };
+  }
+  if (error instanceof QuotaExhausted) {
+    return { ...about, outcome: 'wait', reason: 'keys_exhausted', until: until ?? Date.now() + QUOTA_MS };
+  }
+  if (about.url === undefined) return { ...about, outcome: 'retry' };
+  return {
+    ...about,
+    outcome: 'backoff',
+    host: hostKey(about.url),
+    until: until ?? Date.now() + THROTTLED_MS,
+  };
+}
+
 function done(work: StepWork, result: StepResult): OutcomeOf<'done'> {
   return {
     ...of(work),
@@ -106,6 +160,9 @@ function done(work: StepWork, result: StepResult): OutcomeOf<'done'> {
     items: [...(result.items ?? [])],
     next: [...(result.next ?? [])],
     ...(result.unchanged === true ? { unchanged: true } : {}),
+    ...(result.samples?.length ? { samples: [...result.samples] } : {}),
+    ...(result.targets?.length ? { targets: [...result.targets] } : {}),
+    ...(result.coverage === undefined ? {} : { coverage: { ...result.coverage } }),
   };
 }
 
@@ -125,8 +182,25 @@ export function faultOfResult(source: Source, result: unknown): string | undefin
     if (!next.Check(one)) return `next step: ${faultOf(next, one)}`;
     if (!source.kinds.includes(one.kind)) return `next step: there is no step of the kind "${one.kind}"`;
   }
-  const bytes = Buffer.byteLength(JSON.stringify({ items, steps }));
+  const { samples = [], targets = [], coverage } = result as StepResult;
+  const measured = faultOfAll('sample', samples, sample) ?? faultOfAll('target', targets, report);
+  if (measured !== undefined) return measured;
+  if (coverage !== undefined && !isPeriod(coverage)) return 'coverage: from and to must be a period in ms';
+  const bytes = Buffer.byteLength(JSON.stringify({ items, steps, samples, targets }));
   return bytes > LIMITS.bytes ? `${bytes} bytes of results, at most ${LIMITS.bytes} are taken` : undefined;
+}
+
+function faultOfAll(name: string, values: unknown, validator: Validator): string | undefined {
+  if (!Array.isArray(values)) return `${name}s must be an array`;
+  if (values.length > MEASURED) return `${values.length} ${name}s, at most ${MEASURED} are taken`;
+  const wrong: unknown = values.find((value) => !validator.Check(value));
+  return wrong === undefined ? undefined : `${name}: ${faultOf(validator, wrong)}`;
+}
+
+function isPeriod({ from, to }: { from: unknown; to: unknown }): boolean {
+  return (
+    Number.isSafeInteger(from) && Number.isSafeInteger(to) && 0 <= Number(from) && Number(from) <= Number(to)
+  );
 }
 
 const of = ({ id, lease }: StepWork) => ({ id, lease });

@@ -1,10 +1,31 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { SourceDescription } from '@magpie/contracts';
-import type { Handler, StartInput, Step, StepContext, StepResult } from './step.ts';
+import { defineConfig, type ConfigTable } from '@magpie/service-kit';
+import { collectorConfig } from '../run/config.ts';
+import type { Settings } from './settings.ts';
+import { unsoundness } from './soundness.ts';
+import {
+  RunInput,
+  type Handler,
+  type StartInput,
+  type Step,
+  type StepContext,
+  type StepResult,
+} from './step.ts';
+
+/** What an API source says of itself, see the contract: it is announced as it stands. */
+type Announced = Pick<
+  SourceDescription,
+  'provider' | 'retries' | 'schedule' | 'period' | 'targets' | 'searchable' | 'limits'
+>;
 
 /** What a job of a source may ask, and what the source does with it. The whole of a source is this one declaration. */
-export interface SourceDeclaration<P extends TObject, E extends Record<string, TSchema>> {
+export interface SourceDeclaration<
+  P extends TObject,
+  E extends Record<string, TSchema>,
+  C extends ConfigTable = ConfigTable,
+> extends Announced {
   /** Permanent: names queues, items and jobs. `^[a-z][a-z0-9-]{1,40}$` */
   id: string;
   /** One line, without a final dot. */
@@ -19,18 +40,22 @@ export interface SourceDeclaration<P extends TObject, E extends Record<string, T
   batch?: Readonly<Record<string, number>>;
   /** How many steps of a kind run at once in one replica, where that is less than the replica's own limit. */
   concurrency?: Readonly<Record<string, number>>;
+  /** Environment variables of its own, by the rules of `defineConfig`; steps get their values as `settings`. */
+  settings?: C;
   /**
    * What to do with a step, by its kind. Every job begins with one step `start`, whose input holds the job's
-   * parameters; later steps get the `input` that their maker gave them, and nothing else.
+   * parameters (and its run, if it has a schedule); later steps get the `input` that their maker gave them, and
+   * nothing else. A source with `targets` needs no `start`: each run begins with steps of the kind `targets.step`,
+   * see {@link TargetsInput}.
    */
-  steps: StepMap<Static<P>>;
+  steps: StepMap<Static<P>, Settings<C>>;
   /** Ends what the source itself has opened (threads, say); it may be used again after. */
   close?: () => Promise<void>;
 }
 
-export interface StepMap<P> {
-  start: Handler<StartInput<P>>;
-  [kind: string]: Handler<Record<string, unknown>>;
+export interface StepMap<P, S = Readonly<Record<string, unknown>>> {
+  start?: Handler<StartInput<P>, S>;
+  [kind: string]: Handler<Record<string, unknown>, S> | undefined;
 }
 
 /** A source that can be run. */
@@ -42,6 +67,8 @@ export interface Source {
   readonly params: TObject;
   readonly emits: Readonly<Record<string, TSchema>>;
   readonly concurrency: Readonly<Record<string, number>>;
+  /** The table of its own environment variables. */
+  readonly settings: ConfigTable;
   /** The kinds of steps it does. */
   readonly kinds: readonly string[];
   /**
@@ -66,14 +93,17 @@ const description = Compile(SourceDescription);
 
 /**
  * Checks the declaration and makes a source of it.
- * @throws TypeError when the declaration is not sound: a bad id, batch sizes of kinds that do not exist,
- *   a schema that does not compile
+ * @throws TypeError when the declaration is not sound: a bad id, steps, parameters, operations or fields that
+ *   it names and does not have, a schema that does not compile, a setting whose variable every collector reads
  */
-export function defineSource<P extends TObject, E extends Record<string, TSchema>>(
-  declaration: SourceDeclaration<P, E>,
-): Source {
+export function defineSource<
+  P extends TObject,
+  E extends Record<string, TSchema>,
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- without settings there are none
+  C extends ConfigTable = {},
+>(declaration: SourceDeclaration<P, E, C>): Source {
   const { id, summary, version = '1.0.0', params, emits, steps, close } = declaration;
-  const { batch = {}, concurrency = {} } = declaration;
+  const { batch = {}, concurrency = {}, settings = {} } = declaration;
   const kinds = Object.keys(steps);
   const described: SourceDescription = {
     id,
@@ -82,19 +112,37 @@ export function defineSource<P extends TObject, E extends Record<string, TSchema
     params: plainJson(params),
     emits: plainJson(emits),
     batch: { ...batch },
+    ...announced(declaration),
   };
   if (!description.Check(described)) throw new TypeError(`source ${id}: ${faultOf(description, described)}`);
-  for (const kind of [...Object.keys(batch), ...Object.keys(concurrency)]) {
+  const [unsound] = unsoundness({ description: described, kinds, params, emits });
+  if (unsound !== undefined) throw new TypeError(`source ${id}: ${unsound}`);
+  for (const kind of Object.keys(concurrency)) {
     if (!kinds.includes(kind)) throw new TypeError(`source ${id}: there is no step of the kind ${kind}`);
   }
+  if (steps.start === undefined && described.targets === undefined) {
+    throw new TypeError(`source ${id}: there is no step of the kind start`);
+  }
+  for (const name of Object.keys(settings)) {
+    if (Object.hasOwn(collectorConfig, name))
+      throw new TypeError(`source ${id}: every collector reads ${name}`);
+  }
+  defineConfig<ConfigTable>({ ...collectorConfig, ...settings });
   const paramsValidator = Compile(params);
   const items = new Map(Object.entries(emits).map(([kind, schema]) => [kind, Compile(schema)]));
   const inputs = new Map<string, Validator>(
     Object.entries(steps).flatMap(([kind, handler]) =>
-      handler.input ? [[kind, Compile(handler.input as TSchema)]] : [],
+      handler?.input ? [[kind, Compile(handler.input as TSchema)]] : [],
     ),
   );
-  inputs.set('start', Compile(Type.Object({ params, from: Type.Optional(Type.Integer({ minimum: 0 })) })));
+  const run = Type.Optional(RunInput);
+  const from = Type.Optional(Type.Integer({ minimum: 0 }));
+  if (steps.start !== undefined) inputs.set('start', Compile(Type.Object({ params, run, from })));
+  const { targets } = described;
+  if (targets !== undefined && !inputs.has(targets.step)) {
+    const some = Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: targets.perStep });
+    inputs.set(targets.step, Compile(Type.Object({ targets: some, params, run })));
+  }
 
   return Object.freeze<Source>({
     id,
@@ -103,6 +151,7 @@ export function defineSource<P extends TObject, E extends Record<string, TSchema
     params,
     emits,
     concurrency,
+    settings,
     kinds,
     async perform(step, context) {
       const handler = Object.hasOwn(steps, step.kind) ? steps[step.kind] : undefined;
@@ -111,7 +160,7 @@ export function defineSource<P extends TObject, E extends Record<string, TSchema
       if (validator && !validator.Check(step.input)) {
         throw new InvalidStep(`input of the step "${step.kind}": ${faultOf(validator, step.input)}`);
       }
-      return await handler(step as Step<never>, context);
+      return await handler(step as Step<never>, context as StepContext<never>);
     },
     faultOfItem(kind, data) {
       const validator = items.get(kind);
@@ -129,6 +178,21 @@ export function faultOf(validator: Validator, value: unknown): string {
     .slice(0, 3)
     .map(({ instancePath, message }) => `${instancePath || '/'} ${message}`)
     .join('; ');
+}
+
+const ANNOUNCED = [
+  'provider',
+  'retries',
+  'schedule',
+  'period',
+  'targets',
+  'searchable',
+  'limits',
+] as const satisfies (keyof Announced)[];
+
+function announced(declaration: Announced): Announced {
+  const given = ANNOUNCED.filter((name) => declaration[name] !== undefined);
+  return plainJson(Object.fromEntries(given.map((name) => [name, declaration[name]])));
 }
 
 function plainJson(schema: unknown): Record<string, unknown> {

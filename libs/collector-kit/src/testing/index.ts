@@ -1,10 +1,12 @@
 /** For the tests of sources. */
 export {
   createPlayer,
+  firstSteps,
   playJob,
   terminating,
   type PlayedJob,
   type PlayedStep,
+  type PlayerOptions,
   type PlayOptions,
   type Player,
 } from './play-job.ts';

@@ -1,0 +1,1 @@
+export { callApi, faultOfStatus, type ApiAnswer, type ApiCall } from './call-api.ts';
