@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { ManagedProcess } from '../managed-process.ts';
 import { startNginx, type Nginx } from '../nginx.ts';
 import { freePort, pickPort } from '../ports.ts';
+import { sealingSecret } from './secret.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
 const COLLECTORS = join(ROOT, 'apps', 'collectors');
@@ -29,6 +30,8 @@ export interface PlatformOptions {
   port?: number;
   /** How many of `storage` and of each collector; 1 where not named, 0 starts none. */
   replicas?: Readonly<Record<string, number>>;
+  /** The collectors that are needed first; the others wait for `startRest`. All, unless given. */
+  first?: readonly string[];
   /** Further variables, for every process. */
   env?: NodeJS.ProcessEnv;
   /** Base URL of the static addresses; nginx's own address unless given. */
@@ -44,6 +47,8 @@ export interface Platform {
   nginx: Nginx;
   /** By name: `gateway`, `storage-1`, `collector-web-images-2` … */
   processes: ReadonlyMap<string, ManagedProcess>;
+  /** Starts the collectors that were not needed first; resolves when they have announced themselves. */
+  startRest(): Promise<void>;
   /** Starts another replica of `storage` or of a collector. */
   add(name: string): Promise<ManagedProcess>;
   /** Ends everything in order; may be called twice. */
@@ -56,7 +61,7 @@ export const collectorIds = (): string[] =>
     .filter((id) => existsSync(join(COLLECTORS, id, 'main.ts')))
     .sort();
 
-/** Starts all of it; resolves when the gateway is ready and every source has announced itself. */
+/** Starts all of it; resolves when the gateway is ready and every source that is needed first has announced itself. */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { say, replicas = {}, signal } = options;
   const data = resolve(options.data);
@@ -77,16 +82,25 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     MAGPIE_GATEWAY_PORT: String(gatewayPort),
     MAGPIE_PUBLIC_URL: options.publicUrl ?? url,
   };
+  const secret = await sealingSecret(data, env);
+  const all = collectorIds();
+  const first = options.first?.filter((id) => all.includes(id)) ?? all;
+  const rest = all.filter((id) => !first.includes(id));
   const processes = new Map<string, ManagedProcess>();
   let nginx: Nginx | undefined;
 
+  /** Storage keeps sealed keys and needs none of its own to do so. */
+  const envOf = (name: string): NodeJS.ProcessEnv => ({
+    ...env,
+    MAGPIE_SECRET: name.startsWith('storage-') ? undefined : secret,
+  });
   async function start(name: string, main: string): Promise<ManagedProcess> {
     const managed = new ManagedProcess({
       name,
       command: process.execPath,
       args: [main],
       cwd: ROOT,
-      env,
+      env: envOf(name),
       logFile: join(data, 'logs', `${name}.log`),
       pidFile: join(data, 'run', `${name}.json`),
       graceMs: 12_000,
@@ -103,19 +117,30 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       ? start(`storage-${number}`, 'apps/storage/src/main.ts')
       : start(`collector-${app}-${number}`, `apps/collectors/${app}/main.ts`);
   }
+  const addAll = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) for (let i = 0; i < (replicas[id] ?? 1); i++) await add(id);
+  };
+  async function announced(ids: readonly string[]): Promise<void> {
+    const wanted = ids.filter((id) => (replicas[id] ?? 1) > 0);
+    const gateway = processes.get('gateway') as ManagedProcess;
+    await gateway.waitUntil(() => ready(url, wanted, env['MAGPIE_ADMIN_KEY']), 90_000, signal);
+  }
+  async function startRest(): Promise<void> {
+    await addAll(rest);
+    await announced(rest);
+  }
   async function stop(): Promise<void> {
-    const all = [...processes];
+    const running = [...processes];
     const of = (prefix: string) =>
-      all.filter(([name]) => name.startsWith(prefix)).map(([, managed]) => managed.stop());
+      running.filter(([name]) => name.startsWith(prefix)).map(([, managed]) => managed.stop());
     await nginx?.stop();
     await Promise.all([...of('gateway'), ...of('collector-')]);
     await Promise.all(of('storage-'));
   }
 
   try {
-    const apps = ['storage', ...collectorIds()];
     await start('gateway', 'apps/gateway/src/main.ts');
-    for (const app of apps) for (let i = 0; i < (replicas[app] ?? 1); i++) await add(app);
+    await addAll(['storage', ...first]);
     nginx = await startNginx({
       data,
       filesRoot: join(data, 'files'),
@@ -124,14 +149,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       say,
       ...(signal ? { signal } : {}),
     });
-    const wanted = collectorIds().filter((id) => (replicas[id] ?? 1) > 0);
-    const gateway = processes.get('gateway') as ManagedProcess;
-    await gateway.waitUntil(() => ready(url, wanted, env['MAGPIE_ADMIN_KEY']), 90_000, signal);
+    await announced(first);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, gatewayUrl, nginx, processes, add, stop };
+  return { url, gatewayUrl, nginx, processes, startRest, add, stop };
 }
 
 async function ready(url: string, sources: readonly string[], key: string | undefined): Promise<void> {
