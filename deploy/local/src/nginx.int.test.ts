@@ -214,11 +214,73 @@ describe('the gateway behind nginx', () => {
       req.on('data', (chunk: Buffer) => (bytes += chunk.length));
       req.on('end', () => res.end(String(bytes)));
     };
-    const small = await get('/api/v1/jobs', { method: 'POST', body: Buffer.alloc(1_500_000) });
-    expect(await small.text()).toBe('1500000');
-    const large = await get('/api/v1/jobs', { method: 'POST', body: Buffer.alloc(2_200_000) });
-    expect(large.status).toBe(413);
-    expect(await large.json()).toMatchObject({ status: 413, code: 'payload_too_large' });
+    const MiB = 1024 * 1024;
+    const most = {
+      '/images_tasks': 2,
+      '/api/fans/insertcompany/': 2,
+      '/api/v1/jobs': 16,
+      '/api/v1/jobs/0123456789abcdef01234567': 16,
+      '/api/v1/plan': 16,
+    };
+    for (const [path, size] of Object.entries(most)) {
+      const whole = await get(path, { method: 'POST', body: Buffer.alloc(size * MiB) });
+      expect([path, await whole.text()]).toEqual([path, String(size * MiB)]);
+      const large = await get(path, { method: 'POST', body: Buffer.alloc(size * MiB + 1) });
+      expect([path, large.status]).toEqual([path, 413]);
+      expect(await large.json()).toMatchObject({ status: 413, code: 'payload_too_large' });
+    }
+  });
+
+  it('gets paths, queries and forms as they were sent', async () => {
+    const seen: { url?: string | undefined; authorization?: string | undefined; body: string }[] = [];
+    handle = (req, res) => {
+      let body = '';
+      req.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      req.on('end', () => {
+        seen.push({ url: req.url, authorization: req.headers.authorization, body });
+        res.writeHead(303, { location: '/task/1/' }).end();
+      });
+    };
+    const many = Array.from({ length: 200 }, (_, i) => `pages=a-page-with-a-long-name-${i}`).join('&');
+    const urls = [
+      '/api/fans/multipage/?pages=a&pages=b&pages=%C3%A4%2Fb&format=csv',
+      `/api/fans/multipage/?${many}`,
+      '/api/fans/linechart/a%20page%2Fwith.dots?from=2026-05-01T00:00:00%2B02:00',
+      '/api/fans/table/page',
+      '/videos/?limit=2&cursor=x%3D%3D',
+      '/search/?q=sri+lanka%20%26',
+      '/task/new/',
+      '/api/v1/jobs/0123456789abcdef01234567/coverage',
+    ];
+    for (const url of urls) await get(url, { redirect: 'manual', headers: { authorization: 'Basic eDp5' } });
+    expect(seen.map(({ url }) => url)).toEqual(urls);
+    expect(seen.every(({ authorization }) => authorization === 'Basic eDp5')).toBe(true);
+    const posted = await get('/task/new/', {
+      method: 'POST',
+      redirect: 'manual',
+      body: new URLSearchParams({ tag: '#закат', start: '2026-05-01' }),
+    });
+    expect([posted.status, posted.headers.get('location')]).toEqual([303, '/task/1/']);
+    expect(seen.at(-1)?.body).toBe('tag=%23%D0%B7%D0%B0%D0%BA%D0%B0%D1%82&start=2026-05-01');
+  });
+
+  it('is asked every time: nothing of its answers is kept on the way, and what they say of keeping stays', async () => {
+    let asked = 0;
+    handle = (req, res) => {
+      asked++;
+      res.setHeader('etag', '"abc"');
+      res.setHeader('cache-control', 'private, max-age=60');
+      if (req.headers['if-none-match']?.includes('"abc"')) res.writeHead(304).end();
+      else res.setHeader('content-type', 'text/csv; charset=utf-8').end('at,fans\n');
+    };
+    for (const path of ['/api/fans/linechart/a', '/videos/', '/task/new/']) {
+      asked = 0;
+      const [first, second] = [await get(path), await get(path)];
+      expect([path, asked, first.headers.get('cache-control')]).toEqual([path, 2, 'private, max-age=60']);
+      expect([await first.text(), await second.text()]).toEqual(['at,fans\n', 'at,fans\n']);
+      const known = await get(path, { headers: { 'if-none-match': '"abc"' } });
+      expect([known.status, known.headers.get('etag')]).toEqual([304, '"abc"']);
+    }
   });
 
   it('gets an upload of any size while it is still being sent', async () => {
@@ -285,14 +347,24 @@ describe('the gateway behind nginx', () => {
     await gone;
   }, 20_000);
 
-  it('compresses JSON for those who take it', async () => {
-    handle = (_req, res) => {
-      res.setHeader('content-type', 'application/json');
-      res.end(JSON.stringify(Array.from({ length: 500 }, () => 'abc')));
-    };
-    const answer = await get('/api/v1/items', { headers: { 'accept-encoding': 'gzip' } });
+  it.each([
+    ['/api/v1/items', 'application/json'],
+    ['/api/v1/jobs/0123456789abcdef01234567/coverage', 'application/json'],
+    ['/api/v1/plan', 'application/json'],
+    ['/api/fans/linechart/a', 'text/csv; charset=utf-8'],
+    ['/api/fans/multipage/?pages=a&pages=b', 'text/csv'],
+    ['/task/new/', 'text/html; charset=utf-8'],
+  ])('has %s (%s) compressed for those who take it', async (path, type) => {
+    const text = JSON.stringify(Array.from({ length: 500 }, () => 'abc'));
+    handle = (_req, res) => res.setHeader('content-type', type).setHeader('etag', '"abc"').end(text);
+    const answer = await get(path, { headers: { 'accept-encoding': 'gzip' } });
     expect(answer.headers.get('content-encoding')).toBe('gzip');
-    expect(await answer.json()).toHaveLength(500);
+    expect(answer.headers.get('vary')).toBe('Accept-Encoding');
+    expect(answer.headers.get('etag')).toBe('W/"abc"');
+    expect(await answer.text()).toBe(text);
+    const plain = await get(path, { headers: { 'accept-encoding': 'identity' } });
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    expect(await plain.text()).toBe(text);
   });
 
   it('keeps its own error answers', async () => {
