@@ -29,6 +29,11 @@ export const storageConfig = defineConfig({
     default: 4,
     describe: 'How often a step is tried before it is given up',
   },
+  MAGPIE_SAMPLES_RETENTION: {
+    schema: Duration(),
+    default: 400 * 86_400_000,
+    describe: 'How long single samples are kept; 0 keeps them for good. Their hours and days are kept anyway',
+  },
   MAGPIE_STEP_TIMEOUT: {
     schema: Duration({ minimum: 1000 }),
     default: 60_000,

@@ -13,3 +13,5 @@ export * from './duration.ts';
 export * from './schedule.ts';
 export * from './period.ts';
 export * from './resolve-schedule.ts';
+export * from './spread.ts';
+export * from './samples.ts';

@@ -23,6 +23,7 @@ import type {
   TargetState,
   WaitReason,
 } from '@magpie/contracts';
+import type { Summary } from '@magpie/domain';
 
 export interface JobDocument {
   _id: string;
@@ -33,7 +34,7 @@ export interface JobDocument {
   state: JobState;
   epoch: number;
   rev: number;
-  waiting: { reason: WaitReason; until: Date; detail?: string } | null;
+  waiting: { reason: WaitReason; until: Date; detail?: string; needs?: KeyNeed[] } | null;
   counts: {
     discovered: number;
     stored: number;
@@ -70,6 +71,12 @@ export interface JobDocument {
   updatedAt: Date;
 }
 
+/** For what sort of step a job waits for a key: it goes on as soon as one may serve. */
+export interface KeyNeed {
+  kind: string;
+  distinct?: string;
+}
+
 /** What a job has used and measured. */
 export interface Tally {
   samples: number;
@@ -96,6 +103,8 @@ export interface OpenRun {
   startedAt: Date;
   /** The job's numbers when it began; `failed` counts the ledger's failures of every sort. */
   before: Pick<JobDocument['counts'], 'discovered' | 'stored' | 'shared'> & { failed: number } & Tally;
+  /** Of `before.failed`, steps and pages: with more of these the run has failed. */
+  ownFailed: number;
 }
 
 export interface RunDocument {
@@ -118,6 +127,8 @@ export interface StepCharge {
   /** The quota's id and the day that it was taken from. */
   quota: string;
   day: string;
+  /** When it was taken. */
+  at?: Date;
   /** Calls by operation, and what one of each costs. */
   calls: Record<string, number>;
   costs: Record<string, number>;
@@ -182,6 +193,8 @@ export interface LinkDocument {
   step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input' | 'distinct' | 'urgent'>;
   /** In a job with a schedule: the run in which it was last looked at. */
   run?: number;
+  /** In how many runs after its own a failed step or page was taken up again. */
+  resumed?: number;
 }
 
 export interface ItemDocument {
@@ -253,7 +266,23 @@ export interface TargetDocument {
   /** The last sample, and the last that was not suspect. */
   last?: { at: Date; values: Record<string, number>; suspect: boolean };
   trusted?: { at: Date; values: Record<string, number> };
+  /** The hour that is being summed up: put into its roll-up by the first sample of a later one. */
+  hour?: RollupHour & { from: Date };
   addedAt: Date;
+}
+
+/** The targets of a job that is being made: they are put in before it, and go if it does not come. */
+export interface TargetLoadDocument {
+  /** The job to be. */
+  _id: string;
+  at: Date;
+}
+
+/** The one job that measures, for the gateway, what companies name. */
+export interface StandingJobDocument {
+  /** What it is for; unique. */
+  _id: string;
+  jobId: string;
 }
 
 /** As it is in the time-series collection: time `at`, meta `of`. */
@@ -286,19 +315,19 @@ export interface GapDocument {
   reason: string;
 }
 
-export interface RollupHour {
-  count: number;
-  /** By name of the value. */
-  values: Record<string, { first: number; last: number; min: number; max: number }>;
+/** Samples of an hour; suspect ones are counted apart, and their values left out. `to` is when the last was taken. */
+export interface RollupHour extends Summary {
+  to: Date;
 }
 
 /** A target's day (UTC), hour by hour. */
 export interface RollupDocument {
-  /** `<source>:<target>:<day>` */
+  /** `<source>:<target>:<day>`, the day as 2026-05-01: ranges of it are read. */
   _id: string;
   source: string;
   target: string;
   day: Date;
+  /** By the hour, 0 to 23. */
   hours: Record<string, RollupHour>;
 }
 
@@ -318,6 +347,10 @@ export interface CredentialDocument {
   lastExhaustedAt: Date | null;
   /** Not used before: the provider wants a pause. */
   restUntil: Date | null;
+  /** How often in a row it was told to rest without for how long. */
+  rests?: number;
+  /** Since when it has its secret: a refusal of an earlier one says nothing of it. */
+  secretAt?: Date;
   /** Different things asked for lately, where the provider bounds them. */
   distinct: { what: string; at: Date }[];
 }
@@ -341,6 +374,8 @@ export interface QuotaDocument {
   /** Token bucket. */
   tokens: number;
   tokensAt: Date;
+  /** How many steps the last lease got; written and read in one update. */
+  taken?: number;
 }
 
 /** Somebody whose pages are measured. */

@@ -1,12 +1,28 @@
 /** How a job comes into being, and what a person can do with it. Each is one atomic write. */
 import type { Priority } from '@magpie/contracts';
-import { ACTIONS, allowedActions, idOf, newId, nextOrder, type Action, type State } from '@magpie/domain';
+import {
+  ACTIONS,
+  allowedActions,
+  ENDED,
+  idOf,
+  newId,
+  nextOrder,
+  type Action,
+  type State,
+} from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
-import type { IdempotencyDocument, JobDocument, LinkDocument, StepDocument } from './documents.ts';
+import type {
+  IdempotencyDocument,
+  JobDocument,
+  LinkDocument,
+  StandingJobDocument,
+  StepDocument,
+} from './documents.ts';
 import { findJob, isBeingRemoved } from './lists.ts';
 import { QUERIES } from './queries.ts';
 import { runOne } from './run-query.ts';
+import { adoptTargets, discardTargets, loadTargets } from './targets.ts';
 
 const RANKS = { high: 0, normal: 1, low: 2 } as const satisfies Record<Priority, number>;
 
@@ -19,6 +35,10 @@ export interface NewJob {
   params: Record<string, unknown>;
   priority: Priority;
   correlationId: string;
+  /** Keys of what it measures, distinct; not among `params`. */
+  targets?: readonly string[] | undefined;
+  /** It is the one job of this name: as long as it has not ended, whoever asks for one gets it. */
+  standing?: string | undefined;
   /** The client's key, already hashed with what it belongs to, and a hash of what was asked for. */
   idempotency?: { key: string; bodyHash: string } | undefined;
 }
@@ -56,14 +76,36 @@ export class InvalidTransition extends Error {
  */
 export async function createJob(store: Store, input: NewJob): Promise<CreatedJob> {
   await store.connected();
+  const { targets = [] } = input;
+  const id = newId();
+  if (targets.length === 0) return insertJob(store, id, input);
+  const before = await jobBefore(store, input);
+  if (before !== undefined) return { job: before, replayed: true };
+  try {
+    await loadTargets(store, { id, source: input.source }, targets);
+    const created = await insertJob(store, id, input);
+    if (created.replayed) await discardTargets(store, id);
+    return created;
+  } catch (error) {
+    await discardTargets(store, id).catch(() => undefined);
+    throw error;
+  }
+}
+
+function insertJob(store: Store, id: string, input: NewJob): Promise<CreatedJob> {
   return store.transaction(async (session) => {
-    const { idempotency } = input;
-    if (idempotency !== undefined) {
-      const before = await jobOfKey(store, idempotency, session);
-      if (before !== undefined) return { job: before, replayed: true };
-    }
+    const { idempotency, standing } = input;
+    const before = await jobBefore(store, input, session);
+    if (before !== undefined) return { job: before, replayed: true };
     const at = new Date();
-    const job = jobDocument(input, at);
+    const job = jobDocument(id, input, at);
+    if ((input.targets?.length ?? 0) > 0) await adoptTargets(store, session, id);
+    if (standing !== undefined)
+      await store.standingJobs.collection.updateOne(
+        { _id: standing } as never,
+        { $set: { jobId: id } },
+        { session, upsert: true },
+      );
     const step = firstStep(job);
     if (idempotency !== undefined) {
       const { key, bodyHash } = idempotency;
@@ -80,11 +122,35 @@ export async function createJob(store: Store, input: NewJob): Promise<CreatedJob
   });
 }
 
+/** The job that was made for the same request, or that stands already. */
+async function jobBefore(
+  store: Store,
+  { idempotency, standing }: NewJob,
+  session?: ClientSession,
+): Promise<JobDocument | undefined> {
+  const known = idempotency && (await jobOfKey(store, idempotency, session));
+  return known ?? (standing === undefined ? undefined : findStandingJob(store, standing, session));
+}
+
+/** The one job of this name, as long as it has not ended and is not about to. */
+export async function findStandingJob(
+  store: Store,
+  name: string,
+  session?: ClientSession,
+): Promise<JobDocument | undefined> {
+  const standing = await runOne<StandingJobDocument>(store, QUERIES.standingJob(name), session);
+  const job = standing && (await runOne<JobDocument>(store, QUERIES.job(standing.jobId), session));
+  return job === undefined || isEnding(job) ? undefined : job;
+}
+
+const isEnding = (job: JobDocument): boolean =>
+  isBeingRemoved(job) || ['stopping', 'terminating', ...ENDED].includes(job.state);
+
 /** The job that this key made; undefined when there is none, or none any more. */
 async function jobOfKey(
   store: Store,
   { key, bodyHash }: { key: string; bodyHash: string },
-  session: ClientSession,
+  session: ClientSession | undefined,
 ): Promise<JobDocument | undefined> {
   const known = await runOne<IdempotencyDocument>(store, QUERIES.idempotency(key), session);
   if (known === undefined) return undefined;
@@ -92,8 +158,12 @@ async function jobOfKey(
   return runOne<JobDocument>(store, QUERIES.job(known.jobId), session);
 }
 
-const jobDocument = ({ source, params, priority, correlationId }: NewJob, at: Date): JobDocument => ({
-  _id: newId(at.getTime()),
+const jobDocument = (
+  id: string,
+  { source, params, priority, correlationId, targets = [] }: NewJob,
+  at: Date,
+): JobDocument => ({
+  _id: id,
   source,
   params,
   priority,
@@ -109,7 +179,7 @@ const jobDocument = ({ source, params, priority, correlationId }: NewJob, at: Da
   run: null,
   runs: 0,
   nextRunAt: null,
-  targets: 0,
+  targets: targets.length,
   tally: { samples: 0, requests: 0, units: 0 },
   coverage: null,
   stopWhenExhausted: false,

@@ -25,8 +25,10 @@ import type {
   RunDocument,
   SampleDocument,
   SourceDocument,
+  StandingJobDocument,
   StepDocument,
   TargetDocument,
+  TargetLoadDocument,
 } from './documents.ts';
 
 /**
@@ -68,6 +70,7 @@ export interface Models {
   orphans: Model<OrphanDocument>;
   runs: Model<RunDocument>;
   targets: Model<TargetDocument>;
+  targetLoads: Model<TargetLoadDocument>;
   samples: Model<SampleDocument>;
   pendingSamples: Model<PendingSamplesDocument>;
   gaps: Model<GapDocument>;
@@ -75,6 +78,7 @@ export interface Models {
   credentials: Model<CredentialDocument>;
   quotas: Model<QuotaDocument>;
   companies: Model<CompanyDocument>;
+  standingJobs: Model<StandingJobDocument>;
 }
 
 export const defineModels = (connection: Connection): Models => ({
@@ -133,19 +137,23 @@ export const defineModels = (connection: Connection): Models => ({
   orphans: collection<OrphanDocument>(connection, 'orphans'),
   runs: collection<RunDocument>(connection, 'runs'),
   targets: collection<TargetDocument>(connection, 'targets', [
-    [{ jobId: 1, phase: 1, _id: 1 }],
+    // Holds all that opening a round reads.
+    [{ jobId: 1, phase: 1, key: 1, nextAt: 1 }],
+    [{ jobId: 1, state: 1, key: 1 }],
     [{ source: 1, key: 1 }],
   ]),
+  targetLoads: collection<TargetLoadDocument>(connection, 'targetLoads', [[{ at: 1 }]]),
   samples: collection<SampleDocument>(connection, 'samples', [[{ 'of.source': 1, 'of.target': 1, at: 1 }]], {
     timeseries: { timeField: 'at', metaField: 'of', granularity: 'minutes' },
   }),
   pendingSamples: collection<PendingSamplesDocument>(connection, 'pendingSamples', [[{ at: 1 }]]),
   gaps: collection<GapDocument>(connection, 'gaps', [[{ jobId: 1, from: -1, _id: -1 }]]),
-  rollups: collection<RollupDocument>(connection, 'rollups', [[{ source: 1, target: 1, day: 1 }]]),
+  rollups: collection<RollupDocument>(connection, 'rollups'),
   credentials: collection<CredentialDocument>(connection, 'credentials', [
-    [{ provider: 1, order: 1 }],
+    [{ provider: 1, order: 1, _id: 1 }],
     [{ provider: 1, name: 1 }, { unique: true }],
   ]),
   quotas: collection<QuotaDocument>(connection, 'quotas', [[{ provider: 1 }]]),
   companies: collection<CompanyDocument>(connection, 'companies', [[{ pages: 1 }]]),
+  standingJobs: collection<StandingJobDocument>(connection, 'standingJobs'),
 });

@@ -54,6 +54,7 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   deadLetter: { one: QUERIES.deadLetter('letter') },
   deadLetters: { all: QUERIES.deadLetters(51), next: QUERIES.deadLetters(51, [AT, 'letter']) },
   idempotency: { one: QUERIES.idempotency('key') },
+  standingJob: { one: QUERIES.standingJob('name') },
   parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
   linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },
   linksOfTargets: { some: QUERIES.linksOfTargets(['item-1', 'item-2']) },

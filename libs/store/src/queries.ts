@@ -209,6 +209,8 @@ export const QUERIES = {
 
   idempotency: (id: string): FindQuery => ({ from: 'idempotency', filter: { _id: id }, limit: 1 }),
 
+  standingJob: (name: string): FindQuery => ({ from: 'standingJobs', filter: { _id: name }, limit: 1 }),
+
   /** Of the steps that a message names, those that were set aside. */
   parkedSteps: (ids: readonly string[]): FindQuery => ({
     from: 'steps',

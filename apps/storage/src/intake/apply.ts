@@ -19,6 +19,7 @@ import {
   type SourceTerms,
   type TakenOutcome,
 } from './context.ts';
+import { measures } from '../samples/take-samples.ts';
 import { giveBack, giveUpTogether, unfinished } from './unfinished.ts';
 
 export interface SourcedOutcome {
@@ -34,7 +35,13 @@ export async function applyOutcomes(
   termsOf: (source: string) => SourceTerms = () => ({}),
   now = new Date(),
 ): Promise<Effects> {
-  const effects: Effects = { jobs: new Set(), backoffs: new Map(), answered: new Set(), calls: [] };
+  const effects: Effects = {
+    jobs: new Set(),
+    backoffs: new Map(),
+    answered: new Set(),
+    calls: [],
+    pending: ledger.measurements.pending,
+  };
   await ledger.steps.load(batch.map(({ outcome }) => outcome.id));
   const steps = batch.flatMap(({ outcome }) => ledger.steps.get(outcome.id) ?? []);
   await ledger.lock(steps.flatMap(({ jobs }) => jobs));
@@ -65,6 +72,14 @@ export async function applyOutcomes(
       const waiters = (ledger.steps.get(outcome.id)?.jobs ?? []).flatMap((id) => ledger.jobs.get(id) ?? []);
       return waiters.flatMap((job) => outcome.next.map((next): [JobDocument, NextStep] => [job, next]));
     }),
+  );
+
+  await ledger.measurements.load(
+    batch.flatMap(({ outcome }) =>
+      outcome.outcome === 'done' && measures(outcome)
+        ? (ledger.steps.get(outcome.id)?.jobs ?? []).map((job) => ({ job, outcome }))
+        : [],
+    ),
   );
 
   const gone = await missing(
@@ -152,6 +167,9 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
       if (outcome.coverage) job.coverage = widened(job.coverage, outcome.coverage);
     }
   }
+  if (measures(outcome))
+    for (const job of waiters)
+      ledger.measurements.take(job, step, outcome, context.terms.targets?.jumpParam, context.now);
   ledger.steps.delete(step._id);
   await discoverAll(context, outcome.next);
 }

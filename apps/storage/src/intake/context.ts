@@ -1,6 +1,12 @@
 /** What taking in one outcome works with. */
 import type { NextStep, Outcome, SourceDescription } from '@magpie/contracts';
-import type { JobDocument, LinkDocument, StepCharge, StepDocument } from '@magpie/store';
+import type {
+  JobDocument,
+  LinkDocument,
+  PendingSamplesDocument,
+  StepCharge,
+  StepDocument,
+} from '@magpie/store';
 import type { Ledger } from './ledger.ts';
 
 export interface IntakeLimits {
@@ -24,6 +30,8 @@ export interface Effects {
   answered: Set<string>;
   /** What became of charged steps, for the quotas. */
   calls: CallReport[];
+  /** Samples to be moved into their collection. */
+  pending: readonly PendingSamplesDocument[];
 }
 
 /** What became of what was taken from a quota for one dispatch of a step. */
@@ -46,7 +54,7 @@ export type TakenOutcome =
   | { id: string; lease: string; outcome: 'expired'; counts: boolean };
 
 /** What intake needs to know of a source. */
-export type SourceTerms = Pick<SourceDescription, 'retries' | 'searchable'>;
+export type SourceTerms = Pick<SourceDescription, 'retries' | 'searchable' | 'targets'>;
 
 export interface Context {
   ledger: Ledger;

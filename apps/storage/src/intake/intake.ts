@@ -7,6 +7,7 @@ import type { FoundItem, HostReport, ResultsMessage } from '@magpie/contracts';
 import type { Store } from '@magpie/store';
 import { recordHosts } from '../dispatch/hosts.ts';
 import { missingFiles } from '../files/release.ts';
+import { moveSamples } from '../samples/move-samples.ts';
 import { applyOutcomes, type SourcedOutcome } from './apply.ts';
 import type { CallReport, IntakeLimits, SourceTerms, TakenOutcome } from './context.ts';
 import { Ledger } from './ledger.ts';
@@ -84,12 +85,20 @@ export class Intake {
     });
     await recordHosts(store, { reports: [], ...effects });
     if (effects.calls.length > 0) await onCalls?.(effects.calls);
+    // What is not moved now is moved by the director's housekeeping.
+    await moveSamples(store, effects.pending).catch(() => undefined);
     await onChanged(effects.jobs);
   }
 }
 
 const rowsOf = (outcome: TakenOutcome): number =>
-  outcome.outcome === 'done' ? 2 + outcome.items.length + outcome.next.length : 2;
+  outcome.outcome === 'done'
+    ? 2 +
+      outcome.items.length +
+      outcome.next.length +
+      (outcome.samples?.length ?? 0) +
+      (outcome.targets?.length ?? 0)
+    : 2;
 
 /** A result with very many next steps, in parts: all but the last enter steps and leave the step itself as it is. */
 function inParts({ source, outcome }: SourcedOutcome): SourcedOutcome[] {

@@ -8,6 +8,7 @@
  */
 import { nextOrder } from '@magpie/domain';
 import type { ItemDocument, JobDocument, LinkDocument, LinkState, StepDocument, Store } from '@magpie/store';
+import { Measurements } from '../samples/take-samples.ts';
 import { PASSING_DROPPED } from './states.ts';
 
 export type Session = Parameters<Parameters<Store['transaction']>[0]>[0];
@@ -66,6 +67,7 @@ export class Ledger {
   readonly steps: Collection<StepDocument>;
   readonly links: Collection<LinkDocument>;
   readonly items: Collection<ItemDocument>;
+  readonly measurements: Measurements;
   readonly #touched = new Set<string>();
 
   constructor(store: Store, session: Session) {
@@ -78,6 +80,7 @@ export class Ledger {
     this.steps = new Collection(reader<StepDocument>(store.steps));
     this.links = new Collection(reader<LinkDocument>(store.links));
     this.items = new Collection(reader<ItemDocument>(store.items));
+    this.measurements = new Measurements(store, session);
   }
 
   /** Locks and reads jobs; those that are gone, terminating or terminated stay unknown to `jobs`. */
@@ -139,6 +142,7 @@ export class Ledger {
     }));
     await writeLinks(this.#store, this.links, session);
     await recordOrphans(this.#store, session, this.orphans);
+    await this.measurements.flush();
     if (this.jobs.size > 0)
       await this.#store.jobs.collection.bulkWrite(
         [...this.jobs.values()].map(

@@ -113,6 +113,7 @@ export class World {
         MAGPIE_HOST_CONCURRENCY: 50,
         MAGPIE_JOB_WINDOW: 200,
         MAGPIE_MAX_ATTEMPTS: 2,
+        MAGPIE_SAMPLES_RETENTION: 0,
         MAGPIE_STEP_TIMEOUT: 60_000,
         ...this.#options,
       },

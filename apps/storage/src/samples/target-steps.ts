@@ -1,0 +1,96 @@
+/**
+ * The steps of one round: what a job measures, in as few requests as there can be, spread over the interval.
+ *
+ * Targets are sorted by phase and cut into pieces of one size, so that each piece, and a target with it, is at the same
+ * place of every interval for as long as the job has the same targets. Those that are not to be looked at yet are left
+ * out of their piece; they do not move the others.
+ */
+import type { SourceDescription } from '@magpie/contracts';
+import { beginsAt, idOf, nextOrder, parseDuration, roughly } from '@magpie/domain';
+import type { JobDocument, OpenRun, StepDocument, Store } from '@magpie/store';
+import type { Session } from '../intake/ledger.ts';
+
+/** What a step of a round carries: the round that its samples stand for. */
+export interface RoundInput {
+  number: number;
+  /** When the round was due; ms since the epoch. */
+  at: number;
+  /** From one round to the next, ms; 0 in a job that measures once. */
+  intervalMs: number;
+}
+
+/**
+ * The steps of a run that is being opened, in the order of their times; none in a job without targets.
+ * Reads keys and phases alone, from the index; of 100,000 targets less than a second.
+ * @param run `intervalMs`: from this run to the next; 0 when there is none
+ */
+export async function targetSteps(
+  store: Store,
+  session: Session,
+  job: Pick<JobDocument, '_id' | 'source' | 'params' | 'targets' | 'schedule'>,
+  description: Pick<SourceDescription, 'targets'>,
+  run: Pick<OpenRun, 'number' | 'dueAt'> & { intervalMs: number },
+): Promise<StepDocument[]> {
+  const { targets: terms } = description;
+  if (terms === undefined || job.targets === 0) return [];
+  const round: RoundInput = {
+    number: run.number,
+    at: run.dueAt.getTime(),
+    intervalMs: run.intervalMs || usual(job),
+  };
+  const steps: StepDocument[] = [];
+  let piece: string[] = [];
+  let phase = 0;
+  let place = 0;
+  const close = (): void => {
+    if (piece.length > 0) steps.push(stepOf(job, terms.step, steps.length, piece, phase, round));
+    piece = [];
+  };
+  const found = store.targets.collection.find({ jobId: job._id } as never, {
+    session,
+    projection: { _id: 0, key: 1, phase: 1, nextAt: 1 },
+    sort: { phase: 1, key: 1 },
+    hint: { jobId: 1, phase: 1, key: 1, nextAt: 1 },
+    batchSize: 20_000,
+  });
+  for await (const target of found as AsyncIterable<{ key: string; phase: number; nextAt?: Date | null }>) {
+    if (place % terms.perStep === 0) {
+      close();
+      phase = target.phase;
+    }
+    place++;
+    if (target.nextAt == null || target.nextAt <= run.dueAt) piece.push(target.key);
+  }
+  close();
+  return steps;
+}
+
+/** The last run of a schedule is spread as the others were; where there is no schedule, all is measured at once. */
+const usual = ({ schedule }: Pick<JobDocument, 'schedule'>): number =>
+  schedule?.every ? roughly(parseDuration(schedule.every)) : 0;
+
+function stepOf(
+  { _id: jobId, source, params }: Pick<JobDocument, '_id' | 'source' | 'params'>,
+  kind: string,
+  piece: number,
+  targets: string[],
+  phase: number,
+  run: RoundInput,
+): StepDocument {
+  const key = `${run.number}:${piece}`;
+  return {
+    _id: idOf(jobId, kind, key),
+    source,
+    kind,
+    key,
+    host: '',
+    input: { targets, params, run },
+    jobs: [jobId],
+    state: 'later',
+    notBefore: beginsAt(new Date(run.at), phase, run.intervalMs),
+    order: nextOrder(),
+    attempt: 1,
+    crashes: 0,
+    backoffs: 0,
+  };
+}
