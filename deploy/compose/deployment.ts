@@ -48,6 +48,8 @@ export const SITE = 'http://pictures.test:8000';
 export class Deployment {
   readonly url: string;
   readonly key = secret();
+  /** What seals the keys of providers. */
+  readonly sealing = secret();
   readonly #project = `magpie-test-${randomBytes(3).toString('hex')}`;
   readonly #home: string;
   readonly #signal: AbortSignal;
@@ -65,6 +67,7 @@ export class Deployment {
     const deployment = new Deployment(home, port, options.signal);
     const variables = {
       MAGPIE_ADMIN_KEY: deployment.key,
+      MAGPIE_SECRET: deployment.sealing,
       MAGPIE_RABBITMQ_PASSWORD: secret(),
       MAGPIE_MONGO_PASSWORD: secret(),
       MAGPIE_MONGO_ROOT_PASSWORD: secret(),

@@ -209,8 +209,20 @@ async function suite(): Promise<void> {
       const said =
         (await docker(['inspect', '--format', '{{json .Config.Env}}', image])) +
         (await docker(['history', '--no-trunc', image]));
-      assert.ok(!said.includes(it.key) && !/MAGPIE_\w*(PASSWORD|KEY)/.test(said), Service);
+      assert.ok(!said.includes(it.key) && !/MAGPIE_\w*(PASSWORD|KEY|SECRET)/.test(said), Service);
     }
+  });
+
+  await part('what seals the keys of providers: the gateway and the collectors of APIs have it', async () => {
+    const having = [];
+    for (const { Service } of await own()) {
+      const script = 'test -n "$MAGPIE_SECRET" && printf %s "$MAGPIE_SECRET" || true';
+      const seen = await it.exec(Service, 'sh', '-c', script);
+      assert.ok(seen === '' || seen === it.sealing, Service);
+      if (seen !== '') having.push(Service);
+    }
+    const apis = ['facebook-pages', 'instagram-hashtag', 'youtube-search'];
+    assert.deepEqual(having.sort(), [...apis.map((id) => `collector-${id}`), 'gateway']);
   });
 
   await part('networks: a collector does not reach the database, storage not the world', async () => {
@@ -237,10 +249,11 @@ async function suite(): Promise<void> {
   });
 
   await part('images and text of a page, through nginx', async () => {
+    const collectors = (await own()).map(({ Service }) => Service).filter((name) => /^collector-/.test(name));
     await it.until(
       'sources announced',
       () => it.call<{ items: { id: string }[] }>('/api/v1/sources'),
-      ({ items }) => items.length === 2,
+      ({ items }) => items.length === new Set(collectors).size,
     );
     const [images, text] = [
       await it.submit('images_tasks', '/pages/first/12?ms=20'),
