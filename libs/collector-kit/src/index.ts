@@ -35,6 +35,7 @@ export {
   type StepResult,
   type TargetsInput,
 } from './source/step.ts';
+export { defineConfig as defineSettings } from '@magpie/service-kit';
 export { settingsOf, type Settings } from './source/settings.ts';
 export { LIMITS, withinLimits } from './source/limits.ts';
 export { collectorConfig } from './run/config.ts';

@@ -12,4 +12,4 @@ export {
 } from './play-job.ts';
 export { serveSite, type Route, type Site } from './site.ts';
 export { png } from './png.ts';
-export { testSource, type SourceCase, type SourceTests } from './test-source.ts';
+export { testSource, type CaseServer, type SourceCase, type SourceTests } from './test-source.ts';

@@ -32,8 +32,14 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** A server on loopback for tests. Paths without a route are 404. `ORIGIN` in HTML becomes the site's own. */
-export async function serveSite(routes: Readonly<Record<string, Route>> = {}): Promise<Site> {
+/**
+ * A server on loopback for tests. Paths without a route are answered by `otherwise`, 404 unless given. `ORIGIN` in HTML
+ * becomes the site's own.
+ */
+export async function serveSite(
+  routes: Readonly<Record<string, Route>> = {},
+  otherwise?: Route,
+): Promise<Site> {
   const table = new Map(Object.entries(routes));
   const requests: string[] = [];
   const sockets = new Set<Socket>();
@@ -43,7 +49,8 @@ export async function serveSite(routes: Readonly<Record<string, Route>> = {}): P
     requests.push(path);
     pending += 1;
     response.once('close', () => (pending -= 1));
-    answerWith(table.get(path) ?? table.get(path.split('?')[0] ?? path), request, response, origin);
+    const route = table.get(path) ?? table.get(path.split('?')[0] ?? path) ?? otherwise;
+    answerWith(route, request, response, origin);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);

@@ -17,7 +17,7 @@ export function testDeclaration(source: Source): void {
     expect(Value.Check(SourceDescription, description)).toBe(true);
     expect(JSON.parse(JSON.stringify(description))).toEqual(description);
     expect(description.summary).not.toMatch(/\.$/);
-    expect(Object.keys(description.emits)).not.toEqual([]);
+    if (description.targets === undefined) expect(Object.keys(description.emits)).not.toEqual([]);
   });
 
   test('takes no parameters that it does not know', () => {
@@ -53,11 +53,14 @@ export function testDeclaration(source: Source): void {
     });
     const all = Object.fromEntries(examples);
     const least = Object.fromEntries(examples.filter(([name]) => required.has(name)));
+    for (const given of [least, all]) expect(source.faultOfParams(given)).toBeUndefined();
+    // What would be asked of the provider itself, the jobs of the cases ask of a double.
+    if (description.targets !== undefined || Object.hasOwn(description.provider?.steps ?? {}, 'start'))
+      return;
     const root = await mkdtemp(join(tmpdir(), 'magpie-source-'));
     try {
       await withPlayer(root, async (player) => {
         for (const given of [least, all]) {
-          expect(source.faultOfParams(given)).toBeUndefined();
           const outcome = await player.perform(source, { kind: 'start', input: { params: given } });
           expect(outcome).toMatchObject({ outcome: 'done' });
           if (outcome?.outcome === 'done')

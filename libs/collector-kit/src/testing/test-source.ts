@@ -5,20 +5,47 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Value } from 'typebox/value';
 import { Outcome, type NextStep, type StepWork } from '@magpie/contracts';
+import { createLogger } from '@magpie/service-kit';
 import type { Source } from '../source/define-source.ts';
 import { LIMITS } from '../source/limits.ts';
-import { createPlayer, playJob, terminating, withPlayer, type PlayedJob } from './play-job.ts';
+import type { RunInput } from '../source/step.ts';
+import { openFront, type Front } from './front.ts';
+import {
+  playJob,
+  terminating,
+  withPlayer,
+  type PlayedJob,
+  type PlayerOptions,
+  type PlayOptions,
+} from './play-job.ts';
 import { testDeclaration } from './test-declaration.ts';
-import { answerWith, serveSite, type Route, type Site } from './site.ts';
+import { serveSite, type Route } from './site.ts';
+
+/** What a case's job is collected from. */
+export interface CaseServer {
+  /** `http://127.0.0.1:port` */
+  readonly origin: string;
+  close(): Promise<unknown>;
+  /** Requests that are not answered to their end, if it knows. */
+  readonly pending?: number;
+}
 
 export interface SourceCase {
   readonly name: string;
   /** What the server answers, by path; see {@link serveSite}. */
-  readonly routes: Readonly<Record<string, Route>>;
+  readonly routes?: Readonly<Record<string, Route>>;
+  /** A server of your own instead: a double of the provider, a new one each time. */
+  readonly serve?: () => Promise<CaseServer>;
+  /** The source's settings, given the server's origin, or that of a server in front of it that misbehaves. */
+  readonly settings?: (origin: string) => Record<string, string>;
   /** Parameters of the job, given the server's origin (`http://127.0.0.1:port`). */
   readonly params: (origin: string) => Record<string, unknown>;
+  /** Which run of a job with a schedule it is. */
+  readonly run?: RunInput;
   /** Paths (or whole URLs) of the items that the job brings, in any order. */
-  readonly items: readonly string[];
+  readonly items: readonly string[] | (() => readonly string[]);
+  /** The targets of the samples that it brings, in any order; default none. */
+  readonly samples?: readonly string[];
   /** Codes of the steps that are not done, in any order; default none. */
   readonly undone?: readonly string[];
 }
@@ -28,7 +55,12 @@ export interface SourceTests {
   readonly cases: readonly SourceCase[];
   /** Kinds of steps whose fetch may fail without an error of the job: a guess, for example. */
   readonly lenient?: readonly string[];
+  /** What the provider (or its double) takes; steps that the source's `provider` charges get it. */
+  readonly credential?: PlayerOptions['credential'];
 }
+
+/** The secret of sources whose tests name none. */
+const CANARY = 'canary-secret-of-the-suite';
 
 /** What became of a step, without what differs from one time to the next. */
 const fingerprint = (outcome: Outcome | undefined): unknown =>
@@ -42,10 +74,20 @@ const fingerprint = (outcome: Outcome | undefined): unknown =>
 /**
  * The suite that every source passes: its declaration is sound, its jobs bring what they should, its steps may be
  * repeated and aborted, its errors say what is to become of the step. Call it at the top level of a test file.
+ *
+ * Steps that the source's `provider` charges are made with a credential. For them 429 may rest the credential instead
+ * of the host, no more calls may be reported than the declaration says, and the secret may be in nothing that they say.
  */
-export function testSource(source: Source, { cases, lenient = [] }: SourceTests): void {
+export function testSource(source: Source, { cases, lenient = [], credential = CANARY }: SourceTests): void {
   // Servers, files and threads on a busy machine.
   jest.setTimeout(60_000);
+  const suite: Suite = {
+    source,
+    cases,
+    lenient,
+    credential,
+    secret: typeof credential === 'string' ? credential : credential.secret,
+  };
   describe(`source ${source.id}`, () => {
     let before = 0;
     beforeAll(() => {
@@ -57,9 +99,10 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
     describe('job', () => {
       for (const one of cases) {
         test(one.name, () =>
-          withSite(one, async (site, filesRoot) => {
-            const job = await playJob(source, one.params(site.origin), { filesRoot });
-            const urls = one.items.map((path) => new URL(path, site.origin).href);
+          withCase(suite, one, async (server, options) => {
+            const job = await playJob(source, one.params(server.origin), options);
+            const items = typeof one.items === 'function' ? one.items() : one.items;
+            const urls = items.map((path) => new URL(path, server.origin).href);
             const codes = job.undone.map(({ outcome }) =>
               'code' in outcome ? outcome.code : outcome.outcome,
             );
@@ -69,17 +112,18 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
               because:
                 codes.length === (one.undone ?? []).length ? [] : job.undone.map(({ outcome }) => outcome),
             }).toEqual({ items: urls.sort(), undone: [...(one.undone ?? [])].sort(), because: [] });
-            checkResults(job);
-            expect(site.pending).toBe(0);
+            expect(job.samples.map(({ target }) => target).sort()).toEqual([...(one.samples ?? [])].sort());
+            checkResults(suite, job);
+            expect(server.pending ?? 0).toBe(0);
           }),
         );
       }
 
       test('a repeat of any of its steps brings the same', async () => {
         for (const one of cases) {
-          await withSite(one, async (site, filesRoot) => {
-            const job = await playJob(source, one.params(site.origin), { filesRoot });
-            await withPlayer(filesRoot, async (player) => {
+          await withCase(suite, one, async (server, options) => {
+            const job = await playJob(source, one.params(server.origin), options);
+            await withPlayer(options, async (player) => {
               for (const { work, outcome } of job.steps) {
                 expect(fingerprint(await player.perform(source, work))).toEqual(fingerprint(outcome));
               }
@@ -89,7 +133,7 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
       });
     });
 
-    describe('fetching steps', () => testFetching(source, cases, lenient));
+    describe('fetching steps', () => testFetching(suite));
 
     test('leaves nothing open', async () => {
       await source.close();
@@ -98,49 +142,69 @@ export function testSource(source: Source, { cases, lenient = [] }: SourceTests)
   });
 }
 
+interface Suite extends Required<SourceTests> {
+  readonly source: Source;
+  readonly secret: string;
+}
+
+const isCharged = ({ description: { provider } }: Source, kind: string): boolean =>
+  Object.hasOwn(provider?.steps ?? {}, kind);
+
 /** One step of each kind that fetches, from the jobs of the cases, against servers that misbehave. */
-function testFetching(source: Source, cases: readonly SourceCase[], lenient: readonly string[]): void {
-  let site: Site;
+function testFetching({ source, cases, lenient, credential, secret }: Suite): void {
+  let front: Front;
   let filesRoot: string;
-  let behave: Route = '';
-  /** The last step of each kind that was done in a case, and what the server answered. */
-  const fetching = new Map<string, StepWork>();
-  const bodies = new Map<string, { body: Uint8Array; headers: Record<string, string> }>();
+  /** The last step of each kind that was done in a case, as it goes to the front, and what it is done with. */
+  const fetching = new Map<string, { work: StepWork; upstream: string; options: PlayerOptions }>();
+  const servers: CaseServer[] = [];
+  const lines: string[] = [];
 
   beforeAll(async () => {
     filesRoot = await mkdtemp(join(tmpdir(), 'magpie-source-'));
+    front = await openFront();
+    const { origin } = front.site;
+    const log = createLogger({
+      name: 'test',
+      level: 'trace',
+      stream: { write: (line) => void lines.push(line) },
+    });
     for (const one of cases) {
-      await withSite(one, async (served, root) => {
-        const job = await playJob(source, one.params(served.origin), { filesRoot: root });
-        for (const { work, outcome } of job.steps) {
-          if (work.url === undefined || outcome.outcome !== 'done') continue;
-          fetching.set(work.kind, work);
-          bodies.set(work.kind, bodyOf(one.routes[new URL(work.url).pathname]));
-        }
+      const server = await serve(one);
+      servers.push(server);
+      const common = { filesRoot, credential };
+      const job = await playJob(source, one.params(server.origin), {
+        ...common,
+        ...(one.settings ? { settings: one.settings(server.origin) } : {}),
+        ...(one.run ? { run: one.run } : {}),
       });
+      const settings = one.settings ? { settings: one.settings(origin) } : {};
+      for (const { work, outcome } of job.steps) {
+        const fetches = work.url !== undefined || isCharged(source, work.kind);
+        if (!fetches || outcome.outcome !== 'done') continue;
+        const moved = JSON.parse(JSON.stringify(work).replaceAll(server.origin, origin)) as StepWork;
+        const options = { ...common, ...settings, log };
+        fetching.set(work.kind, { work: moved, upstream: server.origin, options });
+      }
     }
-    site = await serveSite();
-    for (const [kind, work] of fetching) {
-      const from = new URL(work.url ?? '').origin;
-      fetching.set(kind, JSON.parse(JSON.stringify(work).replaceAll(from, site.origin)) as StepWork);
-      const { pathname, search } = new URL(work.url ?? '');
-      site.route(pathname + search, (request, response) => answerWith(behave, request, response));
-    }
+    await rm(filesRoot, { recursive: true });
   });
 
   afterAll(async () => {
-    await site.close();
-    await rm(filesRoot, { recursive: true });
+    await Promise.all([front.site, ...servers].map((server) => server.close()));
+    await rm(filesRoot, { recursive: true, force: true });
   });
 
   const forEach = async (
     route: Route,
     check: (outcome: Outcome | undefined, kind: string) => void,
   ): Promise<void> => {
-    site.route('/robots.txt', { status: 404 });
-    for (const [kind, work] of fetching) {
-      behave = typeof route === 'object' && 'cutOff' in route ? { ...bodies.get(kind), ...route } : route;
-      await withPlayer(filesRoot, async (player) => check(await player.perform(source, work), kind));
+    for (const [kind, { work, upstream, options }] of fetching) {
+      Object.assign(front, { upstream, behave: route });
+      await withPlayer(options, async (player) => {
+        const outcome = await player.perform(source, work);
+        expect(JSON.stringify(outcome)).not.toContain(secret);
+        check(outcome, kind);
+      });
     }
   };
 
@@ -152,10 +216,10 @@ function testFetching(source: Source, cases: readonly SourceCase[], lenient: rea
     testAbort({ hang: 'body' }));
 
   const testAbort = async (route: { hang: 'headers' | 'body' }): Promise<void> => {
-    site.route('/robots.txt', { status: 404 });
-    for (const [kind, work] of fetching) {
-      behave = { ...bodies.get(kind), ...route };
-      await withPlayer(filesRoot, async (player) => {
+    const { site } = front;
+    for (const { work, upstream, options } of fetching.values()) {
+      Object.assign(front, { upstream, behave: route });
+      await withPlayer(options, async (player) => {
         const { signal, terminate } = terminating();
         const performing = player.perform(source, work, signal);
         await until(() => site.pending > 0, 'a request');
@@ -183,46 +247,70 @@ function testFetching(source: Source, cases: readonly SourceCase[], lenient: rea
     await forEach({ cutOff: true }, check);
   });
 
-  test('leave a host alone that says 429, as long as it says', () =>
+  test('leave a host alone that says 429, as long as it says, or do not use the credential meanwhile', () =>
     forEach({ status: 429, headers: { 'retry-after': '30' } }, (outcome, kind) => {
-      expect({ kind, outcome }).toMatchObject({
-        kind,
-        outcome: { outcome: 'backoff', host: new URL(site.origin).host },
-      });
+      const resting = { outcome: 'credential', state: 'resting' };
+      const backoff = { outcome: 'backoff', host: new URL(front.site.origin).host };
+      const expected = isCharged(source, kind) && outcome?.outcome === 'credential' ? resting : backoff;
+      expect({ kind, outcome }).toMatchObject({ kind, outcome: expected });
     }));
 
   test('do not reach addresses that are not allowed', async () => {
-    const player = await createPlayer({ filesRoot, allow: [] });
-    const before = site.requests.length;
-    try {
-      for (const work of fetching.values()) {
+    const before = front.site.requests.length;
+    for (const { work, options } of fetching.values()) {
+      await withPlayer({ ...options, allow: [] }, async (player) => {
         expect(await player.perform(source, work)).toMatchObject({
           outcome: 'failed',
           code: 'blocked_address',
         });
-      }
-    } finally {
-      await player.close();
+      });
     }
-    expect(site.requests.length).toBe(before);
+    expect(front.site.requests.length).toBe(before);
+  });
+
+  if (source.description.provider === undefined) return;
+
+  test('are tried again when the provider’s answer is cut short, or is something else', async () => {
+    const check = (outcome: Outcome | undefined, kind: string): void => {
+      if (!isCharged(source, kind) || (lenient.includes(kind) && outcome?.outcome === 'done')) return;
+      expect({ kind, outcome: outcome?.outcome }).toEqual({ kind, outcome: 'retry' });
+    };
+    const headers = { 'content-type': 'application/json' };
+    for (const body of ['{"data":[{"id"', '<html>busy</html>', '', 'null', '"text"', '12']) {
+      await forEach({ headers, body }, check);
+    }
+  });
+
+  test('tell no secret, though the provider repeats what it was asked', async () => {
+    for (const status of [200, 400, 401, 403, 500]) {
+      await forEach(
+        (request, response) => {
+          const asked = `${request.url} ${JSON.stringify(request.headers)} ${secret}`;
+          const error = { message: asked, code: status === 401 ? 190 : 100, type: asked, status: asked };
+          const body = { error: { ...error, errors: [{ reason: asked, message: asked }] } };
+          response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+        },
+        () => {},
+      );
+    }
+    expect(lines.filter((line) => line.includes(secret))).toEqual([]);
   });
 }
 
-/** A route's body, long enough to be interrupted: blanks behind it change neither a page nor an image. */
-function bodyOf(route: Route | undefined): { body: Uint8Array; headers: Record<string, string> } {
-  if (route === undefined || typeof route === 'function')
-    return { body: Buffer.alloc(200_000, ' '), headers: {} };
-  const { body = '', headers = {} } =
-    typeof route === 'string' || ArrayBuffer.isView(route) ? { body: route } : route;
-  const type = typeof body === 'string' ? 'text/html' : 'application/octet-stream';
-  const bytes = Buffer.concat([Buffer.from(body as string), Buffer.alloc(200_000, ' ')]);
-  return { body: bytes, headers: { 'content-type': type, ...headers } };
-}
-
-function checkResults(job: PlayedJob): void {
-  for (const { outcome } of job.steps) {
+function checkResults({ source, secret }: Suite, job: PlayedJob): void {
+  const { operations = {}, steps: charges = {} } = source.description.provider ?? {};
+  for (const { work, outcome } of job.steps) {
     expect(Value.Check(Outcome, outcome)).toBe(true);
     expect(JSON.stringify(outcome).length).toBeLessThan(4 * 1024 * 1024);
+    expect(JSON.stringify(outcome)).not.toContain(secret);
+    for (const [operation, calls] of Object.entries(outcome.spent ?? {})) {
+      expect(Object.keys(operations)).toContain(operation);
+      expect({ operation, calls, tooMany: calls > (charges[work.kind]?.[operation] ?? 0) }).toEqual({
+        operation,
+        calls,
+        tooMany: false,
+      });
+    }
     if (outcome.outcome !== 'done') continue;
     expect(outcome.next.length).toBeLessThanOrEqual(LIMITS.next);
     const names = outcome.next.map(({ kind, key }: NextStep) => `${kind} ${key}`);
@@ -230,16 +318,24 @@ function checkResults(job: PlayedJob): void {
   }
 }
 
-async function withSite(
+const serve = ({ serve: own, routes }: SourceCase): Promise<CaseServer> => own?.() ?? serveSite(routes);
+
+async function withCase(
+  { credential }: Suite,
   one: SourceCase,
-  use: (site: Site, filesRoot: string) => Promise<void>,
+  use: (server: CaseServer, options: PlayOptions) => Promise<void>,
 ): Promise<void> {
   const filesRoot = await mkdtemp(join(tmpdir(), 'magpie-source-'));
-  const site = await serveSite(one.routes);
+  const server = await serve(one);
   try {
-    await use(site, filesRoot);
+    await use(server, {
+      filesRoot,
+      credential,
+      ...(one.settings ? { settings: one.settings(server.origin) } : {}),
+      ...(one.run ? { run: one.run } : {}),
+    });
   } finally {
-    await site.close();
+    await server.close();
     await rm(filesRoot, { recursive: true });
   }
 }
