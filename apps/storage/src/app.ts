@@ -27,6 +27,7 @@ import { releaseOrphans } from './files/release.ts';
 import { Intake } from './intake/intake.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { Throttle } from './lifecycle/throttle.ts';
+import { Scheduler } from './schedule/scheduler.ts';
 
 export type StorageOptions = Omit<
   Config<typeof storageConfig>,
@@ -38,6 +39,8 @@ export interface StorageDeps {
   broker: Broker;
   log: Logger;
   options: StorageOptions;
+  /** The clock of jobs and schedules, ms since the epoch; what collectors are told goes by the real one. */
+  clock?: () => number;
 }
 
 /** Begins to take results in and to direct. `close` ends both in order; idempotent. */
@@ -46,6 +49,7 @@ export async function startStorage({
   broker,
   log,
   options,
+  clock = Date.now,
 }: StorageDeps): Promise<{ close(): Promise<void> }> {
   const filesRoot = resolve(options.MAGPIE_DATA, 'files');
   await mkdir(join(filesRoot, 'images'), { recursive: true });
@@ -62,13 +66,15 @@ export async function startStorage({
       body: { jobId: _id, event, state, rev },
     });
   const onError = (err: unknown): void => log.error({ err }, 'directing failed; tried again');
+  const told = (job: Pick<JobDocument, '_id' | 'state' | 'rev' | 'correlationId'>): void => {
+    log.info({ jobId: job._id, correlationId: job.correlationId, state: job.state }, 'job changed');
+    changed(job);
+  };
   const lifecycle = new Lifecycle({
     store,
     onError,
-    changed: (job) => {
-      log.info({ jobId: job._id, correlationId: job.correlationId, state: job.state }, 'job changed');
-      changed(job);
-    },
+    clock,
+    changed: told,
     control: (body) =>
       void broker.tryPublish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
   });
@@ -78,6 +84,14 @@ export async function startStorage({
     {
       store,
       lifecycle,
+      scheduler: new Scheduler({
+        store,
+        clock,
+        onError,
+        changed: told,
+        describe: (source) => sources.get(source),
+      }),
+      clock,
       sources,
       leader: new Leader(store, randomUUID(), onError),
       publish: (messages) => publishSteps(broker, messages),

@@ -45,6 +45,20 @@ export function nextRunAt(schedule: PlannedSchedule, jobId: string, after: numbe
   return null;
 }
 
+/** The last run of a job up to this instant (ms), jitter included; null when there was none. */
+export function lastRunAt(schedule: PlannedSchedule, jobId: string, at: number): number | null {
+  const firings = firingsOf(schedule);
+  const until = schedule.until?.getTime() ?? Infinity;
+  let firing = firings.last(Math.min(at, until));
+  // A firing of which the run is still to come has one before it of which the run has come.
+  for (let tries = 0; firing !== null && tries < 2; tries++) {
+    const run = Math.min(until, firing + jitterOf(schedule, firings, jobId, firing));
+    if (run <= at) return run;
+    firing = firings.last(firing - 1);
+  }
+  return null;
+}
+
 /** The first firing after this instant (ms), without jitter; null when there is none any more. */
 export function nextFiring(schedule: PlannedSchedule, after: number): number | null {
   const firing = firingsOf(schedule).next(after);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import {
   formatDuration,
+  lastRunAt,
   InvalidDuration,
   MAX_COUNTED,
   missedFirings,
@@ -244,6 +245,8 @@ describe('jitter', () => {
           expect(run - firing).toBeGreaterThanOrEqual(0);
           expect(run - firing).toBeLessThan(Math.max(1, one.jitterMs));
           expect(nextRunAt(one, jobId, run - 1)).toBe(run);
+          expect(lastRunAt(one, jobId, run)).toBe(run);
+          expect(lastRunAt(one, jobId, (nextRunAt(one, jobId, run) as number) - 1)).toBe(run);
           run = nextRunAt(one, jobId, run) as number;
         }
         expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));

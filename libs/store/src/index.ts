@@ -6,6 +6,8 @@ export * from './queries.ts';
 export * from './run-query.ts';
 export * from './lists.ts';
 export * from './jobs.ts';
+export * from './runs.ts';
+export { runId } from './run-queries.ts';
 export * from './targets.ts';
 export * from './rollups.ts';
 export * from './remove-job.ts';

@@ -7,7 +7,9 @@ import {
   idOf,
   newId,
   nextOrder,
+  nextRunAt,
   type Action,
+  type PlannedSchedule,
   type State,
 } from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
@@ -35,6 +37,12 @@ export interface NewJob {
   params: Record<string, unknown>;
   priority: Priority;
   correlationId: string;
+  /** When it runs; the first run with `every` is at once. Without one the job runs once. */
+  schedule?: PlannedSchedule | null | undefined;
+  /** Stop, rather than wait, when all keys are used up. */
+  stopWhenExhausted?: boolean | undefined;
+  /** What will not go as it was asked for. */
+  warnings?: JobDocument['warnings'] | undefined;
   /** Keys of what it measures, distinct; not among `params`. */
   targets?: readonly string[] | undefined;
   /** It is the one job of this name: as long as it has not ended, whoever asks for one gets it. */
@@ -70,7 +78,8 @@ export class InvalidTransition extends Error {
 }
 
 /**
- * Makes a job with its first step, in one transaction. Of any number of requests with one idempotency key,
+ * Makes a job with its first step, in one transaction; one with a schedule or with targets gets its first steps with
+ * its first run. Of any number of requests with one idempotency key,
  * also at once, one makes the job and all get it.
  * @throws IdempotencyConflict
  */
@@ -106,7 +115,6 @@ function insertJob(store: Store, id: string, input: NewJob): Promise<CreatedJob>
         { $set: { jobId: id } },
         { session, upsert: true },
       );
-    const step = firstStep(job);
     if (idempotency !== undefined) {
       const { key, bodyHash } = idempotency;
       const document: IdempotencyDocument = { _id: key, bodyHash, jobId: job._id, at };
@@ -116,8 +124,11 @@ function insertJob(store: Store, id: string, input: NewJob): Promise<CreatedJob>
       });
     }
     await store.jobs.collection.insertOne(job as never, { session });
-    await store.steps.collection.insertOne(step as never, { session });
-    await store.links.collection.insertOne(firstLink(job, step) as never, { session });
+    if (!hasRuns(job)) {
+      const step = firstStep(job);
+      await store.steps.collection.insertOne(step as never, { session });
+      await store.links.collection.insertOne(firstLink(job, step) as never, { session });
+    }
     return { job, replayed: false };
   });
 }
@@ -160,7 +171,16 @@ async function jobOfKey(
 
 const jobDocument = (
   id: string,
-  { source, params, priority, correlationId, targets = [] }: NewJob,
+  {
+    source,
+    params,
+    priority,
+    correlationId,
+    schedule = null,
+    stopWhenExhausted = false,
+    warnings = [],
+    targets = [],
+  }: NewJob,
   at: Date,
 ): JobDocument => ({
   _id: id,
@@ -175,15 +195,15 @@ const jobDocument = (
   counts: { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 },
   pages: { discovered: 0, done: 0, failed: 0, pending: 0 },
   error: null,
-  schedule: null,
+  schedule,
   run: null,
   runs: 0,
-  nextRunAt: null,
+  nextRunAt: schedule ? firstRunAt(schedule, id) : targets.length > 0 ? at : null,
   targets: targets.length,
   tally: { samples: 0, requests: 0, units: 0 },
   coverage: null,
-  stopWhenExhausted: false,
-  warnings: [],
+  stopWhenExhausted,
+  warnings,
   history: [{ rev: 1, at, from: null, to: 'queued' }],
   retrying: false,
   correlationId,
@@ -192,6 +212,14 @@ const jobDocument = (
   endedAt: null,
   updatedAt: at,
 });
+
+/** What measures targets does so in runs, if only in one. */
+const hasRuns = ({ schedule, targets }: JobDocument): boolean => schedule !== null || targets > 0;
+
+function firstRunAt(schedule: PlannedSchedule, id: string): Date | null {
+  const at = nextRunAt(schedule, id, schedule.anchor.getTime() - 1);
+  return at === null ? null : new Date(at);
+}
 
 const firstStep = (job: JobDocument): StepDocument => ({
   _id: idOf(job._id, 'start', 'start'),
@@ -224,10 +252,14 @@ const firstLink = (job: JobDocument, step: StepDocument): LinkDocument => ({
  * exclude each other one wins. Gives the job as it then is; undefined when there is none.
  * @throws InvalidTransition saying where the job is and what can be done
  */
-export async function controlJob(store: Store, id: string, action: Action): Promise<JobDocument | undefined> {
+export async function controlJob(
+  store: Store,
+  id: string,
+  action: Action,
+  at = new Date(),
+): Promise<JobDocument | undefined> {
   await store.connected();
   const { from, to, newEpoch } = ACTIONS[action];
-  const at = new Date();
   const again = action === 'resume' || action === 'retry';
   const rev = { $add: ['$rev', 1] };
   const transition = { rev, at, from: '$state', to, reason: action };

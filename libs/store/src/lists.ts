@@ -32,7 +32,7 @@ interface ListPlan<T, K extends Key> {
 }
 
 /** One more than asked for is read: whether it is there says whether a page follows. */
-async function page<T, K extends Key>(
+export async function page<T, K extends Key>(
   store: Store,
   { limit, cursor }: PageRequest,
   { name, parts, keyOf, query }: ListPlan<T, K>,

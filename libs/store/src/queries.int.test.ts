@@ -54,6 +54,10 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   deadLetter: { one: QUERIES.deadLetter('letter') },
   deadLetters: { all: QUERIES.deadLetters(51), next: QUERIES.deadLetters(51, [AT, 'letter']) },
   idempotency: { one: QUERIES.idempotency('key') },
+  runs: {
+    all: QUERIES.runs(JOB, {}, 51),
+    next: QUERIES.runs(JOB, { state: 'failed' }, 51, 7),
+  },
   standingJob: { one: QUERIES.standingJob('name') },
   parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
   linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },

@@ -6,6 +6,7 @@
 import type { JobState } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
 import type { Models } from './models.ts';
+import { RUN_QUERIES } from './run-queries.ts';
 
 export interface FindQuery {
   from: keyof Models;
@@ -94,6 +95,7 @@ const joinItem = (extra: Record<string, unknown> = {}) => [
 ];
 
 export const QUERIES = {
+  ...RUN_QUERIES,
   job: (id: string): FindQuery => ({ from: 'jobs', filter: { _id: id }, limit: 1 }),
 
   jobsByIds: (ids: readonly string[]): FindQuery => ({ from: 'jobs', filter: { _id: { $in: ids } } }),

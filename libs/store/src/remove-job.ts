@@ -5,13 +5,14 @@ import { InvalidTransition } from './jobs.ts';
 import { findJob } from './lists.ts';
 import { HAVING, QUERIES } from './queries.ts';
 import { runQuery } from './run-query.ts';
+import { removeRuns } from './runs.ts';
 import { moreTargets, removeTargets } from './targets.ts';
 
 /** So many documents a transaction. */
 const BATCH = 500;
 
 /**
- * Removes an ended job with its ledger, its steps and targets, in bounded batches; what it collected is kept.
+ * Removes an ended job with its ledger, its runs, steps and targets, in bounded batches; what it collected is kept.
  * The job is marked first and goes last, so that a removal that was cut off is taken up by asking again.
  * Gives whether there was such a job.
  * @throws InvalidTransition when the job has not ended
@@ -29,6 +30,7 @@ export async function removeJob(store: Store, id: string): Promise<boolean> {
   }
   while ((await removeLinks(store, id)) === BATCH);
   while ((await removeSteps(store, id)) === BATCH);
+  await removeRuns(store, id);
   while (moreTargets(await removeTargets(store, id)));
   await store.gaps.collection.deleteMany({ jobId: id } as never);
   await store.jobs.collection.deleteOne({ _id: id } as never);

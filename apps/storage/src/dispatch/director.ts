@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { DISPATCHING } from '@magpie/domain';
 import type { JobDocument, Store, StepDocument } from '@magpie/store';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
 import {
   claimTurn,
   findExpired,
@@ -61,6 +62,9 @@ export interface DirectorDeps {
   store: Store;
   leader: Leader;
   lifecycle: Lifecycle;
+  scheduler: Scheduler;
+  /** Of jobs and their steps; leases go by the real time. */
+  clock: () => number;
   sources: SourceCatalogue;
   publish: PublishSteps;
   /** Removes files that nobody refers to. */
@@ -152,9 +156,9 @@ export class Director {
 
   /** One turn; whether anything was dispatched. */
   async #turn(): Promise<boolean> {
-    const { store, lifecycle, leader, sources } = this.#deps;
+    const { store, lifecycle, leader, sources, scheduler, clock } = this.#deps;
     const now = new Date();
-    if ((await promoteDue(store, now)) > 0) this.#idleUntil.clear();
+    if ((await promoteDue(store, new Date(clock()))) > 0) this.#idleUntil.clear();
     if (now.getTime() - this.#housekeptAt >= HOUSEKEEPING_MS) {
       this.#housekeptAt = now.getTime();
       await this.#housekeep(now);
@@ -165,6 +169,7 @@ export class Director {
       advanced = await lifecycle.advance();
     }
     await sources.refresh();
+    for (const id of await scheduler.fire()) this.#idleUntil.delete(id);
     const { byJob, byHost } = await this.#underWay();
     await this.#pacer.refresh(byHost);
     const { startMs, workMs, window } = this.#options;
@@ -253,7 +258,7 @@ export class Director {
           $or: [
             { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
             { state: 'waiting', 'waiting.reason': 'host_backoff' },
-            { state: 'waiting', 'waiting.until': { $lte: new Date() } },
+            { state: 'waiting', 'waiting.until': { $lte: new Date(this.#deps.clock()) } },
           ],
         } as never,
         {

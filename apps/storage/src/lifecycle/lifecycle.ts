@@ -4,7 +4,11 @@
  */
 import type { ControlBody, JobState, WaitReason } from '@magpie/contracts';
 import { DISPATCHING, PASSING } from '@magpie/domain';
-import type { JobDocument, LinkDocument, Store } from '@magpie/store';
+import { removeRuns, type JobDocument, type LinkDocument, type Store } from '@magpie/store';
+import { removeMeasuredBatch } from '../samples/remove-samples.ts';
+import { finishRun, stopRun } from '../schedule/close-run.ts';
+import { afterRetry } from '../schedule/after-retry.ts';
+import type { Session } from '../intake/ledger.ts';
 import { retryBatch } from './retry.ts';
 import { abandonBatch } from './stop.ts';
 import { abortSteps, forgetStepsBatch, removeBatch } from './terminate.ts';
@@ -16,6 +20,7 @@ export interface LifecycleDeps {
   onError: (error: unknown) => void;
   /** Tells whoever listens that a job changed. */
   changed: (job: Pick<JobDocument, '_id' | 'state' | 'rev' | 'correlationId'>) => void;
+  clock: () => number;
 }
 
 const HISTORY = 100;
@@ -60,19 +65,31 @@ export class Lifecycle {
   }
 
   /** → `waiting`, with the reason and the time when it is looked at again. */
-  async wait(id: string, epoch: number, reason: WaitReason, until: Date): Promise<void> {
+  async wait(
+    id: string,
+    epoch: number,
+    reason: WaitReason,
+    until: Date,
+    more: Pick<NonNullable<JobDocument['waiting']>, 'detail' | 'needs'> = {},
+  ): Promise<void> {
     await this.#move(
       id,
       ['queued', 'running', 'waiting'],
       'waiting',
       { epoch },
-      { waiting: { reason, until } },
+      { waiting: { reason, until, ...more } },
       reason,
     );
   }
 
+  /** → `stopping`, because the keys are used up and the job is not to wait for more. */
+  async stopExhausted(id: string, epoch: number, warnings: JobDocument['warnings']): Promise<void> {
+    await this.#move(id, DISPATCHING, 'stopping', { epoch }, { waiting: null, warnings }, 'keys_exhausted');
+  }
+
   /**
-   * Ends a job that has no step left: `failed` when nothing of it worked, else `completed`.
+   * Ends a job that has no step left: `failed` when nothing of it worked, else `completed`. One with a schedule ends its
+   * run, and waits for the next.
    * A result that takes a job's last step away brings its next ones in the same transaction, so none left means done.
    */
   async completeIfDone(id: string): Promise<void> {
@@ -83,6 +100,12 @@ export class Lifecycle {
     if (job === null || !(DISPATCHING as readonly JobState[]).includes(job.state) || job.retrying) return;
     // Looked at once more: what was retried since the first look has another `rev`.
     if (await anyStep()) return;
+    if (job.schedule !== null || job.run !== null || job.nextRunAt !== null) {
+      if (isBetweenRuns(job)) return;
+      const ended = await finishRun(store, job, new Date(this.#deps.clock()));
+      if (ended) this.#deps.changed(ended);
+      return;
+    }
     const { counts, pages } = job;
     const worked = counts.stored + counts.shared + counts.skipped + pages.done > 0;
     const [first] = worked ? [] : await this.#firstFailure(id);
@@ -93,7 +116,7 @@ export class Lifecycle {
       { epoch: job.epoch, rev: job.rev, retrying: { $ne: true } },
       {
         waiting: null,
-        endedAt: new Date(),
+        endedAt: this.#now(),
         error: first?.error ? { code: first.error.code, message: first.error.message } : null,
       },
     );
@@ -117,7 +140,14 @@ export class Lifecycle {
     this.#deps.control({ action: 'hold', jobId: job._id, epoch: job.epoch });
     if (await this.#hasUnderWay(job._id)) return false;
     if (await abandonBatch(this.#deps.store, job._id)) return true;
-    await this.#move(job._id, ['stopping'], 'stopped', {}, { endedAt: new Date(), waiting: null });
+    const now = this.#now();
+    const stopped = await this.#deps.store.transaction(async (session) => {
+      const ended = { endedAt: now, waiting: null, nextRunAt: null };
+      const found = await this.#moved(job._id, ['stopping'], 'stopped', {}, ended, undefined, session);
+      if (found) await stopRun(this.#deps.store, session, found, now);
+      return found;
+    });
+    if (stopped) this.#deps.changed(stopped);
     return false;
   }
 
@@ -128,6 +158,8 @@ export class Lifecycle {
     const since = job.history.findLast(({ to }) => to === 'terminating')?.at ?? job.updatedAt;
     if (await forgetStepsBatch(store, job._id, since)) return true;
     if (await removeBatch(store, job._id)) return true;
+    await removeRuns(store, job._id);
+    if (await removeMeasuredBatch(store, job._id)) return true;
     const none = { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 };
     const pages = { discovered: 0, done: 0, failed: 0, pending: 0 };
     await this.#move(
@@ -135,17 +167,14 @@ export class Lifecycle {
       ['terminating'],
       'terminated',
       {},
-      { endedAt: new Date(), waiting: null, counts: none, pages },
+      { endedAt: this.#now(), waiting: null, counts: none, pages, run: null, nextRunAt: null },
     );
     return false;
   }
 
   async #retry(job: JobDocument): Promise<boolean> {
     if (await retryBatch(this.#deps.store, job._id, job.epoch)) return true;
-    await this.#deps.store.jobs.collection.updateOne({ _id: job._id } as never, {
-      $set: { retrying: false },
-      $inc: { rev: 1 },
-    });
+    await afterRetry(this.#deps.store, job._id, this.#deps.clock());
     return false;
   }
 
@@ -157,6 +186,10 @@ export class Lifecycle {
     return found !== null;
   }
 
+  #now(): Date {
+    return new Date(this.#deps.clock());
+  }
+
   async #move(
     id: string,
     from: readonly JobState[],
@@ -165,8 +198,22 @@ export class Lifecycle {
     set: Partial<JobDocument> = {},
     reason?: string,
   ): Promise<boolean> {
-    const at = new Date();
-    const job = (await this.#deps.store.jobs.collection.findOneAndUpdate(
+    const job = await this.#moved(id, from, to, when, set, reason);
+    if (job) this.#deps.changed(job);
+    return job !== null;
+  }
+
+  async #moved(
+    id: string,
+    from: readonly JobState[],
+    to: JobState,
+    when: object = {},
+    set: Partial<JobDocument> = {},
+    reason?: string,
+    session?: Session,
+  ): Promise<JobDocument | null> {
+    const at = this.#now();
+    return (await this.#deps.store.jobs.collection.findOneAndUpdate(
       { _id: id, state: { $in: from }, ...when } as never,
       [
         {
@@ -198,12 +245,18 @@ export class Lifecycle {
           },
         },
       ],
-      { returnDocument: 'after' },
+      { returnDocument: 'after', ...(session ? { session } : {}) },
     )) as unknown as JobDocument | null;
-    if (job) this.#deps.changed(job);
-    return job !== null;
   }
 }
 
 const literal = (set: object): object =>
   Object.fromEntries(Object.entries(set).map(([key, value]) => [key, { $literal: value }]));
+
+/** It waits for its next run already. */
+const isBetweenRuns = ({ state, run, waiting, nextRunAt }: JobDocument): boolean =>
+  state === 'waiting' &&
+  run === null &&
+  nextRunAt !== null &&
+  waiting?.reason === 'schedule' &&
+  waiting.until.getTime() === nextRunAt.getTime();

@@ -14,7 +14,7 @@ import {
 } from '@magpie/contracts';
 import { newId, type Action } from '@magpie/domain';
 import { createLogger } from '@magpie/service-kit';
-import { controlJob, createJob, openStore, type JobDocument, type Store } from '@magpie/store';
+import { controlJob, createJob, openStore, type JobDocument, type NewJob, type Store } from '@magpie/store';
 import { startStorage, type StorageOptions } from '../app.ts';
 
 export type Answer = Record<string, unknown> & { outcome: Outcome['outcome'] };
@@ -32,6 +32,8 @@ export class World {
   readonly seen: StepWork[] = [];
   readonly controls: unknown[] = [];
   script: Script = () => undefined;
+  /** The clock of jobs and schedules; leases and retries go by the real one. */
+  readonly clock = new Clock();
   readonly #storages: { close(): Promise<void> }[] = [];
   readonly #brokers: Broker[] = [];
   readonly #options: Partial<StorageOptions>;
@@ -117,6 +119,7 @@ export class World {
         MAGPIE_STEP_TIMEOUT: 60_000,
         ...this.#options,
       },
+      clock: this.clock.now,
     });
     this.#storages.push(storage);
     return storage;
@@ -136,14 +139,21 @@ export class World {
   async submit(
     params: Record<string, unknown> = {},
     priority: 'high' | 'normal' = 'normal',
+    rest: Partial<NewJob> = {},
   ): Promise<string> {
-    const { job } = await createJob(this.store, { source: SOURCE, params, priority, correlationId: newId() });
+    const { job } = await createJob(this.store, {
+      source: SOURCE,
+      params,
+      priority,
+      correlationId: newId(),
+      ...rest,
+    });
     this.#hint(job);
     return job._id;
   }
 
   async control(id: string, action: Action): Promise<void> {
-    const job = await controlJob(this.store, id, action);
+    const job = await controlJob(this.store, id, action, new Date(this.clock.now()));
     if (job) this.#hint(job);
   }
 
@@ -194,6 +204,20 @@ export class World {
     await this.store.connection.dropDatabase();
     await this.store.close();
     await rm(this.files, { recursive: true, force: true });
+  }
+}
+
+/** Goes on as the real one does, from where it is set. */
+class Clock {
+  #ahead = 0;
+  readonly now = (): number => Date.now() + this.#ahead;
+
+  advance(ms: number): void {
+    this.#ahead += ms;
+  }
+
+  set(to: number): void {
+    this.#ahead = to - Date.now();
   }
 }
 
