@@ -142,8 +142,9 @@ export function testSource(source: Source, { cases, lenient = [], credential = C
   });
 }
 
-interface Suite extends Required<SourceTests> {
+interface Suite extends Required<Omit<SourceTests, 'credential'>> {
   readonly source: Source;
+  readonly credential: NonNullable<SourceTests['credential']>;
   readonly secret: string;
 }
 

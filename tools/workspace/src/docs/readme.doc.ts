@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { configMarkdown } from '@magpie/service-kit';
+import { pathToFileURL } from 'node:url';
+import { configMarkdown, type ConfigTable } from '@magpie/service-kit';
 import { format, resolveConfig } from 'prettier';
 
 const root = resolve(import.meta.dirname, '../../../..');
@@ -16,7 +17,8 @@ export default async function readme(): Promise<{ path: string; content: string 
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('README.md has no place for the configuration');
-  const table = configMarkdown(gatewayConfig, storageConfig, collectorConfig).trim();
+  const tables = [gatewayConfig, storageConfig, collectorConfig, ...(await sourceSettings())];
+  const table = configMarkdown(...tables).trim();
   const path = resolve(root, 'README.md');
   const content = `${text.slice(0, begin)}${BEGIN}\n\n${table}\n\n${text.slice(end)}`;
   return [
@@ -25,4 +27,15 @@ export default async function readme(): Promise<{ path: string; content: string 
       content: await format(content, { ...(await resolveConfig(path)), parser: 'markdown' }),
     },
   ];
+}
+
+/** The settings of every source that there is. */
+async function sourceSettings(): Promise<ConfigTable[]> {
+  const paths = await Array.fromAsync(glob('apps/collectors/*/source.ts', { cwd: root }));
+  const sources = paths.sort().map(async (path) => {
+    const { href } = pathToFileURL(resolve(root, path));
+    const { default: source } = (await import(href)) as { default: { settings: ConfigTable } };
+    return source.settings;
+  });
+  return Promise.all(sources);
 }
