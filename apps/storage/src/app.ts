@@ -19,6 +19,7 @@ import { MESSAGES, type DeadLetterBody, type ResultsMessage } from '@magpie/cont
 import type { Config, Logger } from '@magpie/service-kit';
 import { isUnavailable, type JobDocument, type Store } from '@magpie/store';
 import type { storageConfig } from './config.ts';
+import { Credentials } from './credentials/credentials.ts';
 import { Director } from './dispatch/director.ts';
 import { Leader } from './dispatch/leader.ts';
 import type { OutgoingSteps, Unpublished } from './dispatch/outgoing.ts';
@@ -28,6 +29,7 @@ import { Intake } from './intake/intake.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { Throttle } from './lifecycle/throttle.ts';
 import { Scheduler } from './schedule/scheduler.ts';
+import { setRetention, tidySamples } from './samples/keep.ts';
 
 export type StorageOptions = Omit<
   Config<typeof storageConfig>,
@@ -54,6 +56,7 @@ export async function startStorage({
   const filesRoot = resolve(options.MAGPIE_DATA, 'files');
   await mkdir(join(filesRoot, 'images'), { recursive: true });
   await store.prepare();
+  await setRetention(store, options.MAGPIE_SAMPLES_RETENTION);
 
   const changed = (
     { _id, state, rev }: Pick<JobDocument, '_id' | 'state' | 'rev'>,
@@ -79,6 +82,7 @@ export async function startStorage({
       void broker.tryPublish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
   });
   const sources = new SourceCatalogue(store);
+  const credentials = new Credentials({ store, log, providerOf: (source) => sources.get(source)?.provider });
   const progress = new Throttle(200);
   const director = new Director(
     {
@@ -93,9 +97,11 @@ export async function startStorage({
       }),
       clock,
       sources,
+      credentials,
       leader: new Leader(store, randomUUID(), onError),
       publish: (messages) => publishSteps(broker, messages),
       releaseOrphans: () => releaseOrphans(store, filesRoot, onError),
+      tidySamples: () => tidySamples(store),
       expire: (steps) =>
         intake.apply(
           steps.map(({ _id: id, lease = '', source }) => ({
@@ -117,6 +123,7 @@ export async function startStorage({
     store,
     filesRoot,
     termsOf: (source) => sources.get(source) ?? {},
+    onCalls: (calls) => credentials.settle(calls),
     limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxExpiries: 20, maxBackoffs: 12 },
     onChanged: async (jobs) => {
       director.wake(jobs);

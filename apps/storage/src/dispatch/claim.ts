@@ -32,7 +32,7 @@ async function firstHost(steps: Store['steps']['collection'], filter: object): P
 
 /**
  * Claims at most `room` ready steps that `jobId` waits for, host by host, as much as each host takes.
- * `beforeClaim` is awaited when there is something to claim.
+ * `beforeClaim` is awaited when there is something to claim. Steps are left out that `filter` does not match.
  */
 export async function claimTurn(
   store: Store,
@@ -42,9 +42,10 @@ export async function claimTurn(
   room: number,
   lease: Lease,
   beforeClaim: () => Promise<void>,
+  filter: object = {},
 ): Promise<Turn> {
   const steps = store.steps.collection;
-  const ready = { jobs: jobId, state: 'ready' };
+  const ready = { ...filter, jobs: jobId, state: 'ready' };
   const closed = pacer.closed();
   const picked: StepDocument[] = [];
   const began = cursors.get(jobId);

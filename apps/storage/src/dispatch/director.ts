@@ -10,6 +10,7 @@
 import { randomUUID } from 'node:crypto';
 import { DISPATCHING } from '@magpie/domain';
 import type { JobDocument, Store, StepDocument } from '@magpie/store';
+import type { Credentials, KeyWait, Leased } from '../credentials/credentials.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import {
@@ -55,8 +56,24 @@ const NOTEWORTHY_WAIT_MS = 2000;
 
 type LiveJob = Pick<
   JobDocument,
-  '_id' | 'priority' | 'state' | 'epoch' | 'waiting' | 'correlationId' | 'rank' | 'retrying'
+  | '_id'
+  | 'source'
+  | 'priority'
+  | 'state'
+  | 'epoch'
+  | 'waiting'
+  | 'correlationId'
+  | 'rank'
+  | 'retrying'
+  | 'stopWhenExhausted'
+  | 'warnings'
 >;
+
+interface Dispatched {
+  job: LiveJob;
+  steps: StepDocument[];
+  leased: Leased['granted'];
+}
 
 export interface DirectorDeps {
   store: Store;
@@ -66,9 +83,12 @@ export interface DirectorDeps {
   /** Of jobs and their steps; leases go by the real time. */
   clock: () => number;
   sources: SourceCatalogue;
+  credentials: Credentials;
   publish: PublishSteps;
   /** Removes files that nobody refers to. */
   releaseOrphans: () => Promise<void>;
+  /** Moves samples that were left behind, removes targets that no job came for. */
+  tidySamples: () => Promise<void>;
   /** Takes in that leases ran out. */
   expire: (steps: StepDocument[]) => Promise<void>;
   /** Whether results are on their way in: then a lease that has run out may just not have been settled yet. */
@@ -156,7 +176,7 @@ export class Director {
 
   /** One turn; whether anything was dispatched. */
   async #turn(): Promise<boolean> {
-    const { store, lifecycle, leader, sources, scheduler, clock } = this.#deps;
+    const { store, lifecycle, leader, sources, credentials, scheduler, clock } = this.#deps;
     const now = new Date();
     if ((await promoteDue(store, new Date(clock()))) > 0) this.#idleUntil.clear();
     if (now.getTime() - this.#housekeptAt >= HOUSEKEEPING_MS) {
@@ -170,12 +190,13 @@ export class Director {
     }
     await sources.refresh();
     for (const id of await scheduler.fire()) this.#idleUntil.delete(id);
+    await credentials.refresh();
     const { byJob, byHost } = await this.#underWay();
     await this.#pacer.refresh(byHost);
     const { startMs, workMs, window } = this.#options;
     const token = randomUUID();
     const lease = { token, until: new Date(now.getTime() + startMs + workMs + LEASE_MARGIN_MS) };
-    const out: { job: LiveJob; steps: StepDocument[] }[] = [];
+    const out: Dispatched[] = [];
     let opened = false;
     const open = async (): Promise<void> => {
       if (opened) return;
@@ -184,6 +205,7 @@ export class Director {
     };
     const until = performance.now() + CLAIMING_MS;
     this.#turns++;
+    let publishing = false;
     try {
       for (const job of await this.#liveJobs()) {
         if (this.#closing || !leader.leads || performance.now() > until) break;
@@ -191,22 +213,67 @@ export class Director {
         this.#lookedAt.set(job._id, this.#turns);
         const busy = byJob.get(job._id) ?? 0;
         if (busy >= window) continue;
-        const turn = await claimTurn(store, this.#pacer, this.#cursors, job._id, window - busy, lease, open);
-        if (turn.steps.length > 0) {
-          out.push({ job, steps: turn.steps });
+        const held = credentials.held(job);
+        const room = window - busy;
+        const turn = await claimTurn(
+          store,
+          this.#pacer,
+          this.#cursors,
+          job._id,
+          room,
+          lease,
+          open,
+          held?.without,
+        );
+        const leased = await credentials.lease(job, turn.steps, token);
+        if (leased.refused.length > 0) await giveBackLease(store, token, 'ready', leased.refused);
+        const refused = new Set(leased.refused);
+        const steps = turn.steps.filter(({ _id }) => !refused.has(_id));
+        const wait = leased.wait ?? held?.wait;
+        if (steps.length > 0) {
+          out.push({ job, steps, leased: leased.granted });
           if (job.state !== 'running') await lifecycle.run(job._id, job.epoch);
-        } else if (busy === 0) await this.#idle(job, turn);
+        } else if (busy === 0 && wait) await this.#withoutKey(job, wait);
+        else if (busy === 0) await this.#idle(job, turn);
       }
-      if (out.length > 0 && leader.leads && (await markPublishing(store, token)))
+      if (out.length > 0 && leader.leads && (await markPublishing(store, token))) {
+        publishing = true;
         await this.#publish(token, now, out);
-      else if (out.length > 0) await giveBackLease(store, token);
+      } else if (out.length > 0) await this.#giveBack(token, out);
     } catch (error) {
-      await giveBackLease(store, token).catch(() => undefined);
+      if (publishing) await giveBackLease(store, token).catch(() => undefined);
+      else await this.#giveBack(token, out).catch(() => undefined);
       throw error;
     } finally {
       if (opened) await store.dispatches.collection.deleteOne({ _id: token } as never);
     }
     return advanced || out.length > 0;
+  }
+
+  /** Nothing of it went out: all comes back, with what was taken from the quotas. */
+  async #giveBack(token: string, out: readonly Dispatched[]): Promise<void> {
+    await giveBackLease(this.#deps.store, token);
+    await this.#deps.credentials.giveBack(
+      out.flatMap(({ leased }) => [...leased.values()].map(({ charge }) => charge)),
+    );
+  }
+
+  /** A job of which nothing is under way, and what is ready needs a key that there is not. */
+  async #withoutKey(job: LiveJob, { reason, until, detail, needs }: KeyWait): Promise<void> {
+    const { lifecycle, store } = this.#deps;
+    this.#idleUntil.set(job._id, performance.now() + PASSED_OVER_MS);
+    const ready = { jobs: job._id, state: 'ready' } as never;
+    if ((await store.steps.collection.findOne(ready, { projection: { _id: 1 } })) === null)
+      return this.#idle(job, { steps: [], blockedUntil: 0, anyReady: false });
+    if (reason === 'keys_exhausted' && job.stopWhenExhausted)
+      return lifecycle.stopExhausted(job._id, job.epoch, [
+        ...job.warnings,
+        { code: 'quota_exhausted', message: detail },
+      ]);
+    if (reason === 'rate_limited' && until.getTime() - Date.now() <= NOTEWORTHY_WAIT_MS) return;
+    const told = job.state === 'waiting' && job.waiting?.reason === reason ? job.waiting.until.getTime() : 0;
+    if (Math.abs(told - until.getTime()) > 500)
+      await lifecycle.wait(job._id, job.epoch, reason, until, { detail, needs });
   }
 
   /** A job of which nothing is under way and nothing could be claimed. */
@@ -221,13 +288,14 @@ export class Director {
   }
 
   async #housekeep(now: Date): Promise<void> {
-    const { store, releaseOrphans, expire, isCatchingUp, onError } = this.#deps;
+    const { store, releaseOrphans, tidySamples, expire, isCatchingUp, onError } = this.#deps;
     await recoverDispatches(store, new Date(now.getTime() - 5000));
     if (!isCatchingUp() && performance.now() - this.#wellSince > SETTLED_MS) {
       const expired = await findExpired(store, now);
       if (expired.length > 0) await expire(expired);
     }
     await releaseOrphans().catch(onError);
+    await tidySamples().catch(onError);
   }
 
   async #underWay(): Promise<{ byJob: Map<string, number>; byHost: Map<string, number> }> {
@@ -258,11 +326,13 @@ export class Director {
           $or: [
             { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
             { state: 'waiting', 'waiting.reason': 'host_backoff' },
+            { state: 'waiting', 'waiting.needs': { $exists: true } },
             { state: 'waiting', 'waiting.until': { $lte: new Date(this.#deps.clock()) } },
           ],
         } as never,
         {
           projection: {
+            source: 1,
             priority: 1,
             state: 1,
             epoch: 1,
@@ -270,29 +340,48 @@ export class Director {
             correlationId: 1,
             rank: 1,
             retrying: 1,
+            stopWhenExhausted: 1,
+            warnings: 1,
           },
         },
       )
       .toArray()) as unknown as LiveJob[];
     const live = new Set(found.map(({ _id }) => _id));
+    this.#deps.credentials.retain(live);
     for (const id of this.#lookedAt.keys())
       if (!live.has(id)) {
         this.#lookedAt.delete(id);
         this.#idleUntil.delete(id);
       }
     const turn = (job: LiveJob): number => (this.#lookedAt.get(job._id) ?? 0) + job.rank * TURNS_A_RANK;
-    return found.sort((a, b) => turn(a) - turn(b));
+    return found.filter((job) => this.#isDue(job)).sort((a, b) => turn(a) - turn(b));
   }
 
-  async #publish(token: string, began: Date, out: { job: LiveJob; steps: StepDocument[] }[]): Promise<void> {
-    const { store, sources, publish, onError } = this.#deps;
+  /** A job that waits for a key is looked at when its time has come, or when there may be one earlier. */
+  #isDue({ state, waiting, source }: LiveJob): boolean {
+    if (state !== 'waiting' || waiting?.needs === undefined) return true;
+    return waiting.until.getTime() <= Date.now() || this.#deps.credentials.mayServe(source, waiting.needs);
+  }
+
+  async #publish(token: string, began: Date, out: readonly Dispatched[]): Promise<void> {
+    const { store, sources, credentials, publish, onError } = this.#deps;
     const startBefore = began.getTime() + this.#options.startMs;
     const times = { startBefore, deadline: startBefore + this.#options.workMs };
-    const messages = messagesOf(out, token, times, (source, kind) => sources.batch(source, kind));
+    const claimed = out.map(({ job, steps, leased }) => ({
+      job,
+      steps,
+      credentials: new Map([...leased].map(([id, { credential }]) => [id, credential])),
+    }));
+    const messages = messagesOf(claimed, token, times, (source, kind) => sources.batch(source, kind));
     const { unroutable, failed } = await publish(messages);
     const ids = (of: OutgoingSteps[]): string[] =>
       of.flatMap(({ message }) => message.steps.map(({ id }) => id));
-    if (unroutable.length > 0) await giveBackLease(store, token, 'parked', ids(unroutable));
+    if (unroutable.length > 0) {
+      const parked = ids(unroutable);
+      await giveBackLease(store, token, 'parked', parked);
+      const charges = out.flatMap(({ leased }) => parked.flatMap((id) => leased.get(id)?.charge ?? []));
+      await credentials.giveBack(charges);
+    }
     if (failed.length > 0) {
       await giveBackLease(store, token, 'ready', ids(failed));
       onError(new Error(`${failed.length} of ${messages.length} messages of steps could not be published`));
