@@ -82,7 +82,12 @@ export async function startStorage({
       void broker.tryPublish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
   });
   const sources = new SourceCatalogue(store);
-  const credentials = new Credentials({ store, log, providerOf: (source) => sources.get(source)?.provider });
+  const credentials = new Credentials({
+    store,
+    log,
+    providerOf: (source) => sources.get(source)?.provider,
+    clock,
+  });
   const progress = new Throttle(200);
   const director = new Director(
     {

@@ -260,7 +260,7 @@ export class Director {
 
   /** A job of which nothing is under way, and what is ready needs a key that there is not. */
   async #withoutKey(job: LiveJob, { reason, until, detail, needs }: KeyWait): Promise<void> {
-    const { lifecycle, store } = this.#deps;
+    const { lifecycle, store, clock } = this.#deps;
     this.#idleUntil.set(job._id, performance.now() + PASSED_OVER_MS);
     const ready = { jobs: job._id, state: 'ready' } as never;
     if ((await store.steps.collection.findOne(ready, { projection: { _id: 1 } })) === null)
@@ -270,7 +270,7 @@ export class Director {
         ...job.warnings,
         { code: 'quota_exhausted', message: detail },
       ]);
-    if (reason === 'rate_limited' && until.getTime() - Date.now() <= NOTEWORTHY_WAIT_MS) return;
+    if (reason === 'rate_limited' && until.getTime() - clock() <= NOTEWORTHY_WAIT_MS) return;
     const told = job.state === 'waiting' && job.waiting?.reason === reason ? job.waiting.until.getTime() : 0;
     if (Math.abs(told - until.getTime()) > 500)
       await lifecycle.wait(job._id, job.epoch, reason, until, { detail, needs });
@@ -360,7 +360,9 @@ export class Director {
   /** A job that waits for a key is looked at when its time has come, or when there may be one earlier. */
   #isDue({ state, waiting, source }: LiveJob): boolean {
     if (state !== 'waiting' || waiting?.needs === undefined) return true;
-    return waiting.until.getTime() <= Date.now() || this.#deps.credentials.mayServe(source, waiting.needs);
+    return (
+      waiting.until.getTime() <= this.#deps.clock() || this.#deps.credentials.mayServe(source, waiting.needs)
+    );
   }
 
   async #publish(token: string, began: Date, out: readonly Dispatched[]): Promise<void> {
