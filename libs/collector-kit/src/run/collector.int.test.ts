@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { jest } from '@jest/globals';
 import { join } from 'node:path';
+import { seal } from '@magpie/domain';
 import { Type } from 'typebox';
 import { defineSource } from '../source/define-source.ts';
 import { step } from '../source/step.ts';
@@ -21,6 +22,7 @@ const source = defineSource({
   summary: 'For tests',
   params: Type.Object({}),
   emits: { thing: Type.Object({ n: Type.Integer() }), image: Type.Object({}) },
+  settings: { INT_NAME: { schema: Type.String(), default: 'nobody', describe: 'For tests' } },
   steps: {
     start: () => ({ next: [{ kind: 'thing', key: '1', input: { n: 1 } }] }),
     thing: step(Type.Object({ n: Type.Integer() }), ({ id, input }) => {
@@ -34,6 +36,18 @@ const source = defineSource({
         gates.set(id, () => resolve({}));
         signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
       });
+    },
+    tell: (_, { settings: { INT_NAME }, credential, spend }) => {
+      spend('list');
+      return {
+        items: [
+          {
+            kind: 'thing',
+            url: `https://a.example/${INT_NAME}`,
+            data: { n: credential?.secret().length ?? 0 },
+          },
+        ],
+      };
     },
     busy: () => {
       const over = performance.now() + 20;
@@ -90,6 +104,30 @@ async function start(more: Partial<CollectorOptions> = {}): Promise<Collector> {
   await collector.ready;
   return collector;
 }
+
+test('a step gets the settings, and its credential opened', async () => {
+  const secret = 'a secret of sixteen or more';
+  await start({ secret, settings: { INT_NAME: 'somebody' } });
+  const sealed = seal(secret, 'credential01', 'canary');
+  await dispatcher.dispatch([{ kind: 'tell', credential: { id: 'credential01', sealed } }]);
+  const [told] = await dispatcher.until(1);
+  expect(told).toMatchObject({
+    outcome: 'done',
+    items: [{ url: 'https://a.example/somebody', data: { n: 6 } }],
+    spent: { list: 1 },
+  });
+});
+
+test('without MAGPIE_SECRET a step that asks for its credential fails', async () => {
+  await start();
+  await dispatcher.dispatch([{ kind: 'tell', credential: { id: 'credential01', sealed: 'v1.AAAA' } }]);
+  const [told] = await dispatcher.until(1);
+  expect(told).toMatchObject({ outcome: 'failed', code: 'credential_unreadable', spent: { list: 1 } });
+});
+
+test('settings that are none of the source are refused', async () => {
+  await expect(start({ settings: { NO_SUCH: 'x' } })).rejects.toThrow('NO_SUCH');
+});
 
 /** Everything was acked: nothing comes back when the replicas are gone. */
 async function expectAllAcked(): Promise<void> {

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome, StepsMessage, StepWork } from '@magpie/contracts';
 import { createLogger, createMetrics } from '@magpie/service-kit';
 import { Type } from 'typebox';
-import { Permanent, QuotaExhausted, Retryable, RetryAfter, Skip } from '../errors.ts';
+import {
+  CredentialRefused,
+  Permanent,
+  QuotaExhausted,
+  Retryable,
+  RetryAfter,
+  Skip,
+  Throttled,
+} from '../errors.ts';
 import { defineSource } from '../source/define-source.ts';
 import { step, type StepContext } from '../source/step.ts';
 import { Replica } from './replica.ts';
@@ -29,7 +37,18 @@ const source = defineSource({
     /** Runs until it is let go or aborted. */
     wait: ({ id }, { signal }) => hang(id, signal),
     alone: ({ id }, { signal }) => hang(id, signal),
-    deaf: () => new Promise<never>(() => {}),
+    deaf: (_, { spend }) => {
+      spend('list');
+      return new Promise<never>(() => {});
+    },
+    spends: ({ input, id }, { signal, spend, usage }) => {
+      spend('list', 2);
+      usage(97, 5);
+      if (input['error'] === 'hang') return hang(id, signal);
+      const error = errors[String(input['error'])]?.();
+      if (error) throw error;
+      return { ...(input['result'] as object) };
+    },
     /** Ends normally when it is aborted. */
     stubborn: async ({ id }, { signal }) => {
       await hang(id, signal).catch(() => {});
@@ -52,6 +71,10 @@ const errors: Record<string, () => Error> = {
   skip: () => new Skip('robots_disallowed'),
   retryAfter: () => new RetryAfter(Date.now() + 5000, 'host_backoff', 'a.example:443', { status: 429 }),
   quota: () => new QuotaExhausted(Date.now() + 5000),
+  quotaUnstated: () => new QuotaExhausted(),
+  throttled: () => new Throttled(5_000.4),
+  throttledSomewhere: () => new Throttled(undefined, { url: 'https://a.example/x', status: 429 }),
+  refused: () => new CredentialRefused('not valid', { status: 401 }),
   disk: () =>
     Object.assign(new Error('write failed'), {
       cause: Object.assign(new Error('no space'), { code: 'ENOSPC' }),
@@ -72,8 +95,12 @@ function createReplica(concurrency = 4): { replica: Replica; outcomes: Outcome[]
   const replica = new Replica({
     source,
     concurrency,
-    createContext: ({ attempt }, { signal, deadline, log }) =>
-      ({ signal, deadline, log, attempt }) as unknown as StepContext,
+    createContext: ({ attempt }, { signal, deadline, log, ledger }) =>
+      ({
+        ...{ signal, deadline, log, attempt },
+        spend: (operation: string, calls?: number) => ledger.spend(operation, calls),
+        usage: (percent: number, untilMs?: number) => ledger.usage(percent, untilMs),
+      }) as unknown as StepContext,
     answer: async (outcome) => {
       await sleep(1);
       outcomes.push(outcome);
@@ -157,7 +184,7 @@ test('a step that runs at its deadline is aborted and tried again', async () => 
 test('a step that does not hear its signal is over a second after its deadline', async () => {
   const { replica, outcomes } = createReplica();
   await replica.take(message([work('deaf')], { endIn: 20 }), fresh);
-  expect(outcomes).toMatchObject([{ outcome: 'retry', code: 'transfer_timeout' }]);
+  expect(outcomes).toMatchObject([{ outcome: 'retry', code: 'transfer_timeout', spent: { list: 1 } }]);
   expect(replica.running).toBe(0);
 });
 
@@ -246,12 +273,74 @@ test('the class of an error decides the outcome', async () => {
     skip: { outcome: 'skipped', code: 'robots_disallowed' },
     retryAfter: { outcome: 'backoff', host: 'a.example:443', status: 429, until: expect.any(Number) },
     quota: { outcome: 'wait', reason: 'keys_exhausted', until: expect.any(Number) },
+    quotaUnstated: { outcome: 'wait', reason: 'keys_exhausted', until: expect.any(Number) },
+    throttled: { outcome: 'retry', code: 'provider_rate_limited' },
+    throttledSomewhere: { outcome: 'backoff', host: 'a.example:443', until: expect.any(Number) },
+    refused: { outcome: 'failed', code: 'credential_refused' },
     disk: { outcome: 'wait', reason: 'disk_full', code: 'disk_full', until: expect.any(Number) },
     other: { outcome: 'retry', code: 'source_error' },
   });
   const other = outcomes.at(-1) as Extract<Outcome, { outcome: 'retry' }>;
   expect(other.message).not.toContain('u:p');
   expect(other.message.length).toBeLessThanOrEqual(500);
+});
+
+const credential = { id: 'credential01', sealed: 'v1.x' };
+const spent = { spent: { list: 2 }, usage: { percent: 97, until: 5 } };
+
+test('with a credential an error of the provider is about the credential', async () => {
+  const { replica, outcomes } = createReplica();
+  const names = ['quota', 'quotaUnstated', 'throttled', 'throttledSomewhere', 'refused'];
+  await replica.take(message(names.map((error) => work('throws', { input: { error }, credential }))), fresh);
+  expect(outcomes).toMatchObject([
+    { outcome: 'credential', state: 'exhausted', code: 'quota_exhausted', until: expect.any(Number) },
+    { outcome: 'credential', state: 'exhausted', code: 'quota_exhausted' },
+    { outcome: 'credential', state: 'resting', code: 'provider_rate_limited', until: 5000 },
+    { outcome: 'credential', state: 'resting', code: 'provider_rate_limited', status: 429 },
+    { outcome: 'credential', state: 'refused', code: 'credential_refused', status: 401 },
+  ]);
+  for (const i of [1, 3, 4]) expect(outcomes[i]).not.toHaveProperty('until');
+});
+
+test('what was spent is told whatever becomes of the step', async () => {
+  const { replica, outcomes } = createReplica(100);
+  const names = [...Object.keys(errors), 'none'];
+  await replica.take(message(names.map((error) => work('spends', { input: { error }, credential }))), fresh);
+  await replica.take(message([work('spends', { input: { error: 'hang' } })], { endIn: 30 }), fresh);
+  const taken = replica.take(message([work('spends', { input: { error: 'hang' } })]), fresh);
+  await Promise.all([replica.end(20), taken]);
+  expect(outcomes).toHaveLength(names.length + 2);
+  for (const outcome of outcomes) expect(outcome).toMatchObject(spent);
+  const kinds = new Set(outcomes.map(({ outcome }) => outcome));
+  const all = ['done', 'failed', 'skipped', 'retry', 'backoff', 'wait', 'credential', 'released'];
+  expect([...kinds].sort()).toEqual(all.sort());
+});
+
+test('what was measured, learned and covered is told', async () => {
+  const { replica, outcomes } = createReplica();
+  const result = {
+    samples: [{ target: 'a', at: 5, values: { fans: 3 } }],
+    targets: [{ target: 'a', state: 'renamed', movedTo: 'b' }],
+    coverage: { from: 1, to: 2 },
+  };
+  await replica.take(message([work('spends', { input: { result } })]), fresh);
+  expect(outcomes).toMatchObject([{ outcome: 'done', ...result, ...spent }]);
+});
+
+test.each([
+  [{ samples: [{ target: 'a', at: 5, values: { fans: -3 } }] }, 'sample'],
+  [{ samples: [{ target: 'a', at: 5, values: { fans: undefined } }] }, 'sample'],
+  [{ samples: 'none' }, 'sample'],
+  [{ samples: Array.from({ length: 1001 }, () => ({ target: 'a', at: 5, values: {} })) }, '1001'],
+  [{ targets: [{ target: 'a', state: 'asleep' }] }, 'target'],
+  [{ coverage: { from: 2, to: 1 } }, 'coverage'],
+  [{ coverage: { from: 'yesterday', to: 1 } }, 'coverage'],
+])('%j may not be returned', async (result, named) => {
+  const { replica, outcomes } = createReplica();
+  await replica.take(message([work('spends', { input: { result } })]), fresh);
+  expect(outcomes).toMatchObject([
+    { outcome: 'failed', code: 'source_error', message: expect.stringContaining(named), ...spent },
+  ]);
 });
 
 test('what a source may not return fails the step', async () => {
