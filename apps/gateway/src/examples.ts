@@ -1,5 +1,5 @@
 /** The examples of the API's documentation: one job, its items, and what else routes show. */
-import type { Image, ImagesTask, Item, Job, JobError, Source, Text, TextTask } from '@magpie/contracts';
+import type { Image, ImagesTask, Item, Job, JobError, Run, Source, Text, TextTask } from '@magpie/contracts';
 
 const BASE = 'http://127.0.0.1:8080';
 const AT = '2026-05-01T12:00:00.000Z';
@@ -39,6 +39,28 @@ export const job: Job = {
   endedAt: LATER,
   updatedAt: LATER,
   rev: 14,
+};
+
+export const run: Run = {
+  number: 12,
+  state: 'completed',
+  reason: null,
+  dueAt: AT,
+  startedAt: AT,
+  endedAt: LATER,
+  missed: 0,
+  counts: { discovered: 3, stored: 3, shared: 0, failed: 0, samples: 0, requests: 2, units: 101 },
+};
+
+export const scheduledJob: Job = {
+  ...job,
+  state: 'waiting',
+  waiting: { reason: 'schedule', until: '2026-05-01T13:00:00.000Z' },
+  schedule: { every: 'PT1H', cron: null, timeZone: 'UTC', until: null, jitter: null, asked: null },
+  runs: 12,
+  nextRunAt: '2026-05-01T13:00:00.000Z',
+  allowed: ['pause', 'stop', 'terminate'],
+  endedAt: null,
 };
 
 export const queuedJob: Job = {

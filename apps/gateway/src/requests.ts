@@ -1,5 +1,5 @@
 /** What routes take: parameters of addresses and lists. */
-import { Id, JobState, PageQuery, SourceId } from '@magpie/contracts';
+import { Id, JobState, PageQuery, RunState, SourceId } from '@magpie/contracts';
 import { Type } from 'typebox';
 import Format from 'typebox/format';
 
@@ -54,6 +54,8 @@ export const JobItemQuery = Type.Object(
   },
   closed,
 );
+
+export const RunListQuery = Type.Object({ ...PageQuery.properties, state: Type.Optional(RunState) }, closed);
 
 export const ItemListQuery = Type.Object(
   {

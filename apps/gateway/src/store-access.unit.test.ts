@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const MODELS = 'jobs|steps|links|items|hosts|locks|dispatches|sources|deadLetters|idempotency|orphans';
+const MODELS = 'jobs|steps|links|items|hosts|locks|dispatches|sources|deadLetters|idempotency|orphans|runs';
 
 it('the gateway reads the database by the named queries alone, which a test explains', () => {
   const files = globSync('**/*.ts', { cwd: import.meta.dirname }).filter(

@@ -6,6 +6,7 @@ import type {
   Item,
   Job,
   JobError,
+  Run,
   Source,
   Text,
   TextTask,
@@ -16,6 +17,7 @@ import type {
   ItemDocument,
   JobDocument,
   LinkDocument,
+  RunDocument,
   ScheduleDocument,
   SourceDocument,
 } from '@magpie/store';
@@ -70,6 +72,26 @@ export const jobView = (job: JobDocument): Job => ({
   endedAt: isoOrNull(job.endedAt),
   updatedAt: iso(job.updatedAt),
   rev: job.rev,
+});
+
+export const runView = ({
+  number,
+  state,
+  reason,
+  dueAt,
+  startedAt,
+  endedAt,
+  missed,
+  counts,
+}: RunDocument): Run => ({
+  number,
+  state,
+  reason,
+  dueAt: iso(dueAt),
+  startedAt: isoOrNull(startedAt),
+  endedAt: isoOrNull(endedAt),
+  missed,
+  counts,
 });
 
 export const jobErrorView = (link: LinkDocument): JobError => ({

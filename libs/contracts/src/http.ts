@@ -45,6 +45,24 @@ export const CreateJob = Type.Object(
 );
 export type CreateJob = Static<typeof CreateJob>;
 
+/** What of a job can be changed while it lives. */
+export const ChangeJob = Type.Object(
+  {
+    schedule: Type.Optional(
+      Type.Union([Schedule, Type.Null()], { description: 'Takes effect at once; null: no run follows' }),
+    ),
+    params: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Those named change with the next run, null takes one away, the others stay',
+      }),
+    ),
+    strict: CreateJob.properties.strict,
+    stopWhenExhausted: CreateJob.properties.stopWhenExhausted,
+  },
+  { additionalProperties: false, minProperties: 1, title: 'ChangeJob' },
+);
+export type ChangeJob = Static<typeof ChangeJob>;
+
 /** `{"url": …}` or `{"urls": […]}`, and any other parameter of the source. */
 export const CreateTask = Type.Object(
   {

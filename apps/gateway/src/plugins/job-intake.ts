@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { MESSAGES, type Priority } from '@magpie/contracts';
+import { MESSAGES, type CreateJob, type Priority } from '@magpie/contracts';
 import { EXCHANGES } from '@magpie/broker';
 import { parseCidrs } from '@magpie/domain';
-import { createJob, findSource, type CreatedJob, type JobDocument } from '@magpie/store';
+import { createJob, findSource, type CreatedJob, type JobDocument, type SourceDocument } from '@magpie/store';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { jobSchedule } from '../job-schedule.ts';
 import { HttpProblem } from '../problems.ts';
 import { compileParams, type ParamSchema } from '../source-schema.ts';
 
@@ -12,6 +13,8 @@ export interface JobRequest {
   source: string;
   params: unknown;
   priority?: Priority | undefined;
+  schedule?: CreateJob['schedule'] | undefined;
+  stopWhenExhausted?: boolean | undefined;
   /** Put before the names of fields in errors. */
   prefix?: string;
   /** The parameters are texts of a form. */
@@ -24,9 +27,25 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Checks what is asked for and makes the job, or gives the one that the same Idempotency-Key made. */
     takeJob(request: FastifyRequest, wanted: JobRequest): Promise<CreatedJob>;
+    /**
+     * What a source says, and parameters of a job of it as they are checked when one is made.
+     * @throws HttpProblem
+     */
+    checkParams(
+      source: string,
+      params: unknown,
+      options?: { prefix?: string; form?: boolean },
+    ): Promise<{ found: SourceDocument; params: Record<string, unknown> }>;
     /** Tells whoever listens that a job changed. A hint: never waits, may be lost. */
     announce(job: JobDocument): void;
   }
+}
+
+interface ParamOptions {
+  /** Put before the names of fields in errors. */
+  prefix?: string;
+  /** The parameters are texts of a form. */
+  form?: boolean;
 }
 
 /** So many compiled schemas are kept; there are as many as sources, unless one changes all the time. */
@@ -47,6 +66,15 @@ export default fp(
       return schema;
     }
 
+    app.decorate('checkParams', async (source: string, given: unknown, options: ParamOptions = {}) => {
+      const found = await findSource(app.store, source);
+      if (found === undefined)
+        throw new HttpProblem('unknown_source', undefined, {
+          errors: [{ field: 'source', message: 'is not a source that runs' }],
+        });
+      return { found, params: schemaOf(source, found.params).parse(given, { allow, ...options }) };
+    });
+
     app.decorate('takeJob', async (request: FastifyRequest, wanted: JobRequest) => {
       const { source, priority = 'normal', prefix = '', form = false, builtIn = false } = wanted;
       const found = await findSource(app.store, source);
@@ -59,12 +87,22 @@ export default fp(
               errors: [{ field: 'source', message: 'is not a source that runs' }],
             });
       const params = schemaOf(source, found.params).parse(wanted.params, { allow, prefix, form });
+      const { schedule: asked, stopWhenExhausted } = wanted;
+      const schedule = jobSchedule(found, params, asked, { prefix });
       const created = await createJob(app.store, {
         source,
         params,
         priority,
+        schedule,
+        stopWhenExhausted,
         correlationId: request.id,
-        idempotency: idempotency(request, { source, params: wanted.params, priority }),
+        idempotency: idempotency(request, {
+          source,
+          params: wanted.params,
+          priority,
+          schedule: asked,
+          stopWhenExhausted,
+        }),
       });
       if (!created.replayed) app.announce(created.job);
       request.log.info({ jobId: created.job._id, source, replayed: created.replayed }, 'job taken');

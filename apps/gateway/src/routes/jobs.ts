@@ -54,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'Create a job',
         description:
-          'Checks the parameters with the schema of the source and makes the job. It is safe from then on.',
+          'Checks the parameters with the schema of the source and makes the job. It is safe from then on. With a `schedule` it runs again and again; some sources give their jobs one.',
         tag: 'jobs',
         headers: IdempotencyHeaders,
         body: CreateJob,
@@ -74,8 +74,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }),
     },
     async (request, reply) => {
-      const { source, params, priority } = request.body;
-      const { job, replayed } = await app.takeJob(request, { source, params, priority, prefix: 'params' });
+      const { source, params, priority, schedule, stopWhenExhausted } = request.body;
+      const { job, replayed } = await app.takeJob(request, {
+        source,
+        params,
+        priority,
+        schedule,
+        stopWhenExhausted,
+        prefix: 'params',
+      });
       if (replayed) void reply.header('idempotent-replayed', 'true');
       return reply.code(202).header('location', `${base}/api/v1/jobs/${job._id}`).send(jobView(job));
     },
