@@ -1,5 +1,6 @@
 /** The first jobs of a start: images and text of some pages, shown live until they have ended. */
 import type { Job } from '@magpie/contracts';
+import type { Api } from './api.ts';
 import type { Screen } from './screen.ts';
 
 export interface FirstJobs {
@@ -12,25 +13,11 @@ const ENDED = ['completed', 'failed', 'stopped', 'terminated'];
 
 /** Submits and follows the jobs; gives the static URL of one collected image, if there is one. */
 export async function runFirstJobs(
-  base: string,
+  call: Api,
   { urls, depth }: FirstJobs,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const key = process.env['MAGPIE_ADMIN_KEY'];
-  const call = async <T>(path: string, body?: unknown): Promise<T> => {
-    const answer = await fetch(base + path, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(15_000)]),
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(key ? { 'x-api-key': key } : {}),
-      },
-    });
-    const json = (await answer.json()) as T & { title?: string; detail?: string };
-    if (!answer.ok) throw new Error(`${json.title ?? answer.status}${json.detail ? `: ${json.detail}` : ''}`);
-    return json;
-  };
   const jobs = await Promise.all(
     ['web-images', 'web-text'].map((source) =>
       call<Job>('/api/v1/jobs', { source, params: { urls, ...(depth > 0 ? { depth, scope: 'host' } : {}) } }),
@@ -49,12 +36,7 @@ export async function runFirstJobs(
   return (files.find(({ type }) => type !== 'image/svg+xml') ?? files[0])?.url;
 }
 
-async function follow(
-  first: Job,
-  call: <T>(path: string) => Promise<T>,
-  screen: Screen,
-  signal: AbortSignal,
-): Promise<Job> {
+async function follow(first: Job, call: Api, screen: Screen, signal: AbortSignal): Promise<Job> {
   const began = Date.now();
   for (let job = first; ; job = await call<Job>(`/api/v1/jobs/${first.id}`)) {
     const over = ENDED.includes(job.state);

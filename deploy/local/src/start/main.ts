@@ -1,7 +1,11 @@
 import { resolve } from 'node:path';
+import { isDemoData, noteDemo, recallDemo, type DemoMemory } from '../demo/memory.ts';
+import type { DemoProviders } from '../demo/providers.ts';
 import { startDemoSite } from '../demo/site.ts';
 import { startPlatform } from '../platform/platform.ts';
 import { startServers } from '../servers.ts';
+import { apiAt } from './api.ts';
+import { enterCredentials, runDemoJobs } from './demo-jobs.ts';
 import { runFirstJobs } from './first-jobs.ts';
 import { claimData } from './one-start.ts';
 import { HELP, parseStart, type StartOptions } from './options.ts';
@@ -21,19 +25,33 @@ function options(): StartOptions {
   }
 }
 
-async function start({ demo, urls, replicas, data: given, port }: StartOptions): Promise<void> {
+async function start({
+  site: wantsSite,
+  demo,
+  urls,
+  replicas,
+  data: given,
+  port,
+}: StartOptions): Promise<void> {
   const data = resolve(given);
   opened.push({ name: 'data', close: await claimData(data) });
+  if (!demo && (await isDemoData(data)))
+    throw new Error(
+      `${data} is a demo's, with its keys and jobs. Start it with --demo, or give another --data.`,
+    );
   const say = (line: string): void => screen.line(screen.style(2, `  ${line}`));
   screen.line(screen.style(1, 'Magpie'));
   const servers = await startServers({ data, need: ['mongodb', 'rabbitmq'], say, signal: abort.signal });
   opened.push({ name: 'servers', close: servers.stop });
   for (const source of servers.sources) screen.line(`  ${source}`);
-  const site = demo && urls.length === 0 ? await startDemoSite() : undefined;
+  const site = wantsSite && urls.length === 0 ? await startDemoSite() : undefined;
   if (site) opened.push({ name: 'site', close: site.close });
-  const allow = [process.env['MAGPIE_ALLOW_ADDRESSES'], site && `${site.address}/32`]
-    .filter(Boolean)
-    .join(',');
+  const pages = site ? [site.url] : urls;
+  const providers = demo ? await startProviders(data) : undefined;
+  const allow = [
+    process.env['MAGPIE_ALLOW_ADDRESSES'],
+    ...[site?.address, ...(providers?.addresses ?? [])].map((address) => address && `${address}/32`),
+  ];
   const publicUrl = process.env['MAGPIE_PUBLIC_URL'];
   const platform = await startPlatform({
     data,
@@ -41,19 +59,26 @@ async function start({ demo, urls, replicas, data: given, port }: StartOptions):
     mongodbUrl: servers.mongodbUrl,
     port,
     replicas,
-    env: { MAGPIE_ALLOW_ADDRESSES: allow },
+    ...(pages.length > 0 ? { first: ['web-images', 'web-text'] } : {}),
+    env: { MAGPIE_ALLOW_ADDRESSES: allow.filter(Boolean).join(','), ...providers?.env },
     ...(publicUrl ? { publicUrl } : {}),
     say,
     signal: abort.signal,
   });
   opened.push({ name: 'platform', close: platform.stop });
   screen.line(`  ${platform.nginx.source}`);
-  screen.line(`  ${[...platform.processes.keys()].join(', ')}: logs in ${data}/logs`);
-  const pages = site ? [site.url] : urls;
+  const api = apiAt(platform.url, abort.signal);
   let image: string | undefined;
   if (pages.length > 0) {
     screen.line(`Collecting ${site ? `the bundled site (${site.url})` : pages.join(', ')}:`);
-    image = await runFirstJobs(platform.url, { urls: pages, depth: site ? 2 : 0 }, screen, abort.signal);
+    image = await runFirstJobs(api, { urls: pages, depth: site ? 2 : 0 }, screen, abort.signal);
+  }
+  await platform.startRest();
+  screen.line(`  ${[...platform.processes.keys()].join(', ')}: logs in ${data}/logs`);
+  if (providers) {
+    screen.line('Collecting from doubles of Instagram, Facebook and YouTube:');
+    await enterCredentials(api, providers.credentials);
+    await runDemoJobs({ api, base: platform.url, data, memory: providers.memory }, screen, abort.signal);
   }
   screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
   screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
@@ -64,6 +89,16 @@ async function start({ demo, urls, replicas, data: given, port }: StartOptions):
       if (!abort.signal.aborted)
         screen.line(screen.style(31, `${name} has ended; see ${data}/logs/${name}.log`));
     });
+}
+
+/** The doubles of a demo, and what it goes on with; they are code for tests, and loaded here alone. */
+async function startProviders(data: string): Promise<DemoProviders & { memory: DemoMemory }> {
+  const { startDemoProviders } = await import('../demo/providers.ts');
+  const memory = await recallDemo(data);
+  const providers = await startDemoProviders(memory);
+  opened.push({ name: 'providers', close: providers.close });
+  await noteDemo(data, memory);
+  return { ...providers, memory };
 }
 
 async function closeAll(): Promise<void> {
