@@ -20,7 +20,7 @@ export const Place = Type.Object({
   /** The window's end: nothing that was published later. */
   before: Type.Optional(Ms),
   token: Type.Optional(Type.String()),
-  /** Videos that earlier pages of the window brought. */
+  /** Entries of earlier pages of the window. */
   count: Type.Integer({ minimum: 0 }),
   /** Where the next window would begin, as of the page before. */
   boundary: Type.Optional(Ms),
@@ -35,9 +35,13 @@ export const FIRST: Place = { page: 1, window: 1, count: 0, seen: [] };
 
 export interface Page {
   readonly ids: readonly string[];
+  /** How many entries it had, those that are no videos too. */
+  readonly entries: number;
   /** When its videos were published, as they stand in it. */
   readonly times: readonly number[];
   readonly nextToken?: string | undefined;
+  /** How many results the provider says there are; a guess of its own. */
+  readonly total?: number | undefined;
 }
 
 export interface Onward {
@@ -48,6 +52,8 @@ export interface Onward {
 
 /** Results from which on a window is taken to have ended for lack of tokens, not of results. */
 const FULL_WINDOW = 400;
+/** One that ended earlier, but not on its first page, is taken so too when there should be more. */
+const LONG_WINDOW = 50;
 
 /**
  * Where to go from a page, or undefined when that was all.
@@ -61,12 +67,13 @@ export function onward(place: Place, page: Page | undefined, after = 0): Onward 
   if (place.seen.includes(print)) return nextWindow(place, place.boundary, after, true);
   const share = place.tokenless ? 0.5 : 0.25;
   const boundary = boundaryOf(page.times, share, place.before) ?? place.boundary;
-  const count = place.count + page.ids.length;
+  const count = place.count + page.entries;
   if (place.tokenless) {
     return page.nextToken === undefined ? undefined : nextWindow(place, boundary, after, false);
   }
   if (page.nextToken === undefined) {
-    return count < FULL_WINDOW ? undefined : nextWindow(place, boundary, after, false);
+    const cutShort = count >= FULL_WINDOW || (count >= LONG_WINDOW && (page.total ?? 0) > count);
+    return cutShort ? nextWindow(place, boundary, after, false) : undefined;
   }
   const { before, window } = place;
   return {

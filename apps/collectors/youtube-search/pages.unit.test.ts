@@ -7,8 +7,11 @@ interface Video {
   readonly rank: number;
 }
 
-/** A search as the provider does it: newest first, slightly out of order, 500 results at a time, bounds included. */
-function provider(videos: readonly Video[], behave: { tokens?: 'work' | 'refused' | 'repeat' } = {}) {
+/** A search as the provider does it: newest first, slightly out of order, 500 results at a time unless said, bounds included. */
+function provider(
+  videos: readonly Video[],
+  behave: { tokens?: 'work' | 'refused' | 'repeat'; reach?: number } = {},
+) {
   let requests = 0;
   return {
     requests: () => requests,
@@ -18,13 +21,15 @@ function provider(videos: readonly Video[], behave: { tokens?: 'work' | 'refused
       const offset = token === undefined || behave.tokens === 'repeat' ? 0 : Number(token);
       const found = videos
         .filter(({ at }) => at >= after && at <= before)
-        .toSorted((a, b) => b.rank - a.rank)
-        .slice(0, 500);
-      const page = found.slice(offset, offset + 50);
+        .toSorted((a, b) => b.rank - a.rank);
+      const reached = Math.min(found.length, behave.reach ?? 500);
+      const page = found.slice(offset, Math.min(offset + 50, reached));
       return {
+        entries: page.length,
         ids: page.map(({ id }) => id),
         times: page.map(({ at }) => at),
-        nextToken: offset + 50 < found.length ? String(offset + 50) : undefined,
+        nextToken: offset + 50 < reached ? String(offset + 50) : undefined,
+        total: found.length,
       };
     },
   };
@@ -76,6 +81,13 @@ test.each(['work', 'refused', 'repeat'] as const)('every video comes, when page 
     ),
     { numRuns: 60 },
   );
+});
+
+test('every video comes, when page tokens end early', () => {
+  for (const reach of [50, 120, 200, 399]) {
+    const videos = makeVideos(1_000, GAP_MS);
+    expect(run(provider(videos, { reach }), 0).size).toBe(1_000);
+  }
 });
 
 test('a run without news is one request; one with a few new videos too', () => {

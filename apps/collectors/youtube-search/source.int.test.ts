@@ -61,10 +61,10 @@ test('all videos of a period, each once, with the fewest requests', async () => 
   expect(urls(job.items)).toEqual(expected);
   expect(job.undone).toEqual([]);
   const pages = Math.ceil(double.videos('cricket', from, NOW, { gone: true }).length / 50);
-  // An entry that is no video takes a place; that may cost one page more.
-  expect(double.count(/search$/)).toBeLessThanOrEqual(pages + 1);
-  expect(double.count(/videos$/)).toBe(double.count(/search$/));
-  expect(double.units('p')).toBe(101 * double.count(/search$/));
+  // An entry that is no video takes a place, and the number of results that is told is a guess: one page more for each.
+  expect(double.count(/search$/)).toBeLessThanOrEqual(pages + 2);
+  expect(double.count(/videos$/)).toBeLessThanOrEqual(pages + 1);
+  expect(double.units('p')).toBe(100 * double.count(/search$/) + double.count(/videos$/));
   expect(job.spent).toEqual({
     'search.list': double.count(/search$/),
     'videos.list': double.count(/videos$/),

@@ -21,6 +21,7 @@ const Pixels = Type.Optional(Type.Integer({ minimum: 0 }));
 
 const SearchAnswer = Type.Object({
   nextPageToken: Type.Optional(Type.String({ minLength: 1 })),
+  pageInfo: Type.Optional(Type.Object({ totalResults: Type.Optional(Type.Number()) })),
   items: Type.Array(
     Type.Object({
       // An entry may be no video, though only videos were asked for.
@@ -73,15 +74,20 @@ export interface Found {
   readonly publishedAt: number;
 }
 
+export interface FoundPage {
+  /** Without entries that are no videos. */
+  readonly videos: readonly Found[];
+  readonly entries: number;
+  readonly nextToken: string | undefined;
+  readonly total: number | undefined;
+}
+
 type Context = StepContext<Settings>;
 
 /** One page of a search by date, the newest first. 100 units. */
-export async function searchList(
-  context: Context,
-  query: SearchQuery,
-): Promise<{ videos: Found[]; nextToken: string | undefined }> {
+export async function searchList(context: Context, query: SearchQuery): Promise<FoundPage> {
   const { q, region, language, after, before, token } = query;
-  const { items, nextPageToken } = await callApi(context, {
+  const { items, nextPageToken, pageInfo } = await callApi(context, {
     url: endpoint(context, 'search'),
     operation: 'search.list',
     schema: SearchAnswer,
@@ -105,7 +111,7 @@ export async function searchList(
       ? [{ id: videoId, publishedAt: Date.parse(snippet.publishedAt) }]
       : [],
   );
-  return { videos, nextToken: nextPageToken };
+  return { videos, entries: items.length, nextToken: nextPageToken, total: pageInfo?.totalResults };
 }
 
 /** Details of up to 50 videos; those that are not shown are not among them. 1 unit. */
