@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { startPlatform, type Platform } from '@magpie/local';
 import { startPrivateServers, type TestServers } from '@magpie/local/testing';
+import { openStore, type Store } from '@magpie/store';
 
 export interface Collected {
   seconds: number;
@@ -12,6 +13,7 @@ export interface Collected {
 }
 
 export interface BenchPlatform {
+  readonly store: Store;
   readonly servers: TestServers;
   readonly platform: Platform;
   /** Process ids by name: broker and database, nginx, and each process of the platform. */
@@ -38,7 +40,9 @@ export async function startBenchPlatform({
   const servers = await startPrivateServers();
   const data = join(servers.data, 'platform');
   let platform: Platform | undefined;
+  const store = openStore({ url: servers.mongodbUrl });
   const stop = async (): Promise<void> => {
+    await store.close();
     await platform?.stop();
     await servers.stop();
   };
@@ -62,6 +66,7 @@ export async function startBenchPlatform({
       ...[...platform.processes].map(([name, { pid = 0 }]): [string, number] => [name, pid]),
     ]);
     return {
+      store,
       servers,
       platform,
       roots,
@@ -86,7 +91,8 @@ export async function startBenchPlatform({
   }
 }
 
-async function ask<T>(url: string, body?: unknown): Promise<T> {
+/** Asks the API: a POST with a body, a GET without. @throws Error for any answer that is not a success */
+export async function ask<T>(url: string, body?: unknown): Promise<T> {
   const post = {
     method: 'POST',
     body: JSON.stringify(body),
