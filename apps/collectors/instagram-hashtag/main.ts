@@ -1,0 +1,4 @@
+import { runCollector } from '@magpie/collector-kit';
+import source from './source.ts';
+
+await runCollector(source);
