@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { playJob, type PlayedJob } from '@magpie/collector-kit/testing';
+import { createPlayer, playJob, type PlayedJob } from '@magpie/collector-kit/testing';
 import { FACEBOOK_TOKEN, startFacebookDouble, type FacebookDouble } from '@magpie/testing';
 import source from './source.ts';
 
@@ -22,6 +22,11 @@ afterAll(async () => {
   await rm(filesRoot, { recursive: true });
 });
 beforeEach(() => double.clear());
+
+const others: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(others.splice(0).map((other) => other.close()));
+});
 
 const name = (i: number): string => `page${String(i).padStart(5, '0')}`;
 const names = (count: number, from = 1): string[] => Array.from({ length: count }, (_, i) => name(from + i));
@@ -125,13 +130,13 @@ test('a connection that is closed is tried again', async () => {
 
 test('calls that are used up in the middle of a batch: what was measured is kept, the rest rests with the key', async () => {
   const small = await startFacebookDouble({ now: () => now, hourlyCalls: 30 });
+  others.push(small);
   const job = await play(names(50), small);
   expect(targetsOf(job)).toEqual(names(30));
   expect(job.undone.map(({ outcome, work }) => [outcome.outcome, work.input['targets']])).toEqual([
     ['credential', names(20, 31)],
   ]);
   expect(job.steps[0]?.outcome).toMatchObject({ usage: { percent: 166 }, spent: { page: 50 } });
-  await small.close();
 });
 
 test('usage that the provider tells is reported', async () => {
@@ -147,7 +152,6 @@ test('usage that the provider tells is reported', async () => {
 });
 
 test('a page that was renamed is found by its id when that is known', async () => {
-  const { createPlayer } = await import('@magpie/collector-kit/testing');
   const { id, fans } = double.page(name(1));
   double.set(name(1), { state: 'renamed', to: 'The.Magpie', fans });
   const player = await createPlayer({
@@ -155,6 +159,7 @@ test('a page that was renamed is found by its id when that is known', async () =
     settings: { FACEBOOK_API_URL: double.url },
     credential: FACEBOOK_TOKEN,
   });
+  others.push(player);
   const outcome = await player.perform(source, {
     kind: 'pages',
     input: { targets: [name(1)], ids: { [name(1)]: id }, params: {}, run },
@@ -163,7 +168,6 @@ test('a page that was renamed is found by its id when that is known', async () =
     samples: [{ target: name(1), values: { fan_count: fans } }],
     targets: [{ target: name(1), state: 'renamed', movedTo: 'The.Magpie', providerId: id }],
   });
-  await player.close();
 });
 
 test('the token is in no URL, and in nothing that is said', async () => {

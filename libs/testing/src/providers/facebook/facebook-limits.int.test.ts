@@ -161,7 +161,7 @@ describe('a fault', () => {
 it('keeps no records when told', async () => {
   double = await startFacebookDouble({ record: false, pages: 60 });
   await call([one, 'page00061']);
+  await double.close();
   expect([double.requests, double.operations]).toEqual([[], []]);
   expect(double.calls).toEqual({ requests: 1, operations: 2 });
-  await double.close();
 });

@@ -93,10 +93,10 @@ describe('a page', () => {
   it('grows slowly, the same in two doubles of a seed, and jumps when it is told to', async () => {
     const other = await startFacebookDouble({ now: () => time });
     const another = await startFacebookDouble({ seed: 2, now: () => time });
+    await Promise.all([other.close(), another.close()]);
     const before = double.page('page00050').fans;
     expect(other.page('page00050').fans).toBe(before);
     expect(another.page('page00050').fans).not.toBe(before);
-    await Promise.all([other.close(), another.close()]);
     double.spike('page00050', 10, 1000);
     expect(double.page('page00050').fans / before).toBeCloseTo(10, 1);
     time += 1000;
