@@ -20,8 +20,8 @@ export interface GraphCall<S extends TSchema> extends Pick<
 }
 
 /**
- * Calls Meta's Graph API with the step's credential. The token goes in `Authorization: Bearer` (RFC 6750, as in
- * https://developers.facebook.com/docs/whatsapp/cloud-api/get-started on the same host), so that it is in no URL.
+ * Calls Meta's Graph API with the step's credential. The token goes in `Authorization: Bearer` (RFC 6750 section 2.1)
+ * instead of the parameter `access_token`, so that it is in no URL.
  * The usage headers of every answer go to `context.usage`; an error envelope is an error whatever the status.
  * `paging.next` in answers holds the token: keep its cursor, not the URL.
  * @throws what `fault` returns, else what {@link graphFault} says; see `callApi` for the rest
