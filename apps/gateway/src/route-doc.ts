@@ -6,7 +6,9 @@ export const TAGS = {
   jobs: 'Jobs: what is to be collected',
   items: 'Everything kept',
   sources: 'What can be collected',
+  credentials: 'Keys of providers, and their quotas',
   tasks: 'Images and text of web pages',
+  fans: 'Fans and followers of pages over time',
   operations: 'Health, metrics, dead letters',
 } as const;
 

@@ -57,7 +57,12 @@ const CASES: Case[] = [
     'invalid_request',
   ],
   ['deep JSON', post('['.repeat(50_000) + ']'.repeat(50_000)), 400, 'invalid_request'],
-  ['2 MB', post(JSON.stringify({ ...body, params: { x: 'a'.repeat(2_000_000) } })), 413, 'payload_too_large'],
+  [
+    '17 MB',
+    post(JSON.stringify({ ...body, params: { x: 'a'.repeat(17_000_000) } })),
+    413,
+    'payload_too_large',
+  ],
   [
     '2 MB of a form',
     post(`url=${'a'.repeat(2_000_000)}`, 'application/x-www-form-urlencoded', '/images_tasks'),

@@ -8,7 +8,7 @@
  */
 import { phaseOf, targetKey } from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
-import type { Store } from './connect.ts';
+import { isDuplicateKey, type Store } from './connect.ts';
 import type { RollupHour, TargetDocument } from './documents.ts';
 import { writeHours, type HourOfTarget } from './rollups.ts';
 
@@ -68,12 +68,12 @@ async function insertTargets(
 ): Promise<void> {
   for (let from = 0; from < keys.length; from += BATCH) {
     const batch = keys.slice(from, from + BATCH).map((key) => targetDocument(id, source, key, now));
-    await store.targets.collection.bulkWrite(
-      batch.map(({ _id, ...rest }) => ({
-        updateOne: { filter: { _id }, update: { $setOnInsert: rest }, upsert: true },
-      })) as never,
-      { ordered: false },
-    );
+    try {
+      await store.targets.collection.insertMany(batch as never, { ordered: false });
+    } catch (error) {
+      // Somebody else put some of them in; the others are in by now.
+      if (!isDuplicateKey(error)) throw error;
+    }
   }
 }
 

@@ -5,7 +5,9 @@ import { parseCidrs } from '@magpie/domain';
 import { createJob, findSource, type CreatedJob, type JobDocument, type SourceDocument } from '@magpie/store';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { carriedSchedule } from '../job-plan.ts';
 import { jobSchedule } from '../job-schedule.ts';
+import { takeTargets } from '../job-targets.ts';
 import { HttpProblem } from '../problems.ts';
 import { compileParams, type ParamSchema } from '../source-schema.ts';
 
@@ -15,12 +17,16 @@ export interface JobRequest {
   priority?: Priority | undefined;
   schedule?: CreateJob['schedule'] | undefined;
   stopWhenExhausted?: boolean | undefined;
+  /** Refuse a schedule that the keys do not carry. */
+  strict?: boolean | undefined;
   /** Put before the names of fields in errors. */
   prefix?: string;
   /** The parameters are texts of a form. */
   form?: boolean;
   /** The route belongs to this source: that it does not run is then nothing that the client did wrong. */
   builtIn?: boolean;
+  /** It is the one job of this name: whoever asks for one gets it, as long as it has not ended. */
+  standing?: string;
 }
 
 declare module 'fastify' {
@@ -87,14 +93,22 @@ export default fp(
               errors: [{ field: 'source', message: 'is not a source that runs' }],
             });
       const params = schemaOf(source, found.params).parse(wanted.params, { allow, prefix, form });
-      const { schedule: asked, stopWhenExhausted } = wanted;
-      const schedule = jobSchedule(found, params, asked, { prefix });
+      const { schedule: asked, stopWhenExhausted, strict } = wanted;
+      const { schedule, warnings } = await carriedSchedule(
+        app.store,
+        found,
+        params,
+        jobSchedule(found, params, asked, { prefix }),
+        strict,
+      );
       const created = await createJob(app.store, {
         source,
-        params,
+        ...takeTargets(found, params, prefix),
         priority,
         schedule,
         stopWhenExhausted,
+        warnings,
+        standing: wanted.standing,
         correlationId: request.id,
         idempotency: idempotency(request, {
           source,
@@ -102,6 +116,7 @@ export default fp(
           priority,
           schedule: asked,
           stopWhenExhausted,
+          strict,
         }),
       });
       if (!created.replayed) app.announce(created.job);

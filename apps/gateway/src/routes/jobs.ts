@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { CreateJob, Item, Job, JobError, JOB_ACTIONS, Page, type JobAction } from '@magpie/contracts';
 import { controlJob, findJob, listJobErrors, listJobItems, listJobs, removeJob } from '@magpie/store';
 import * as examples from '../examples.ts';
+import { TARGETS_BODY } from '../job-targets.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
@@ -51,6 +52,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/api/v1/jobs',
     {
+      bodyLimit: TARGETS_BODY,
       schema: routeDoc({
         summary: 'Create a job',
         description:
@@ -64,6 +66,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
         errors: [
           'unknown_source',
+          'missing_credential',
+          'quota_too_small',
           'idempotency_conflict',
           'invalid_url',
           'url_too_long',
@@ -74,13 +78,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }),
     },
     async (request, reply) => {
-      const { source, params, priority, schedule, stopWhenExhausted } = request.body;
+      const { source, params, priority, schedule, stopWhenExhausted, strict } = request.body;
       const { job, replayed } = await app.takeJob(request, {
         source,
         params,
         priority,
         schedule,
         stopWhenExhausted,
+        strict,
         prefix: 'params',
       });
       if (replayed) void reply.header('idempotent-replayed', 'true');

@@ -86,6 +86,7 @@ export class Measurements {
     const round = roundOf(step, now);
     const factor = jumpParam === undefined ? undefined : job.params[jumpParam];
     const kept: SampleDocument[] = [];
+    const measured = new Set<string>();
     const reports = new Map((outcome.targets ?? []).map((report) => [report.target, report]));
     for (const sample of outcome.samples ?? []) {
       const target = this.#targets.get(`${job._id}:${sample.target}`);
@@ -100,12 +101,13 @@ export class Measurements {
       );
       if (document === undefined) continue;
       kept.push(document);
+      measured.add(sample.target);
       if (!reports.has(sample.target))
-        this.#report(target, { target: target.key, state: 'active' }, round, now);
+        this.#report(target, { target: target.key, state: 'active' }, round, true, now);
     }
     for (const [key, report] of reports) {
       const target = this.#targets.get(`${job._id}:${key}`);
-      if (target !== undefined) this.#report(target, report, round, now);
+      if (target !== undefined) this.#report(target, report, round, measured.has(key), now);
     }
     if (kept.length === 0) return;
     job.tally = { ...job.tally, samples: job.tally.samples + kept.length };
@@ -193,7 +195,14 @@ export class Measurements {
     });
   }
 
-  #report(target: TargetDocument, report: TargetReport, round: RoundInput, now: Date): void {
+  /** One that was measured is looked at in each round, whatever its state; the others ever less often. */
+  #report(
+    target: TargetDocument,
+    report: TargetReport,
+    round: RoundInput,
+    measured: boolean,
+    now: Date,
+  ): void {
     this.#changed.add(target);
     if (target.state !== report.state) {
       target.state = report.state;
@@ -205,7 +214,7 @@ export class Measurements {
       if (report[field] !== undefined) target[field] = report[field];
       else delete target[field];
     }
-    if (report.state === 'active') {
+    if (measured || report.state === 'active') {
       target.misses = 0;
       delete target.nextAt;
       return;

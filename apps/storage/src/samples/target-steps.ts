@@ -5,10 +5,12 @@
  * place of every interval for as long as the job has the same targets. Those that are not to be looked at yet are left
  * out of their piece; they do not move the others.
  */
-import type { SourceDescription } from '@magpie/contracts';
+import { TARGET_STATES, type SourceDescription } from '@magpie/contracts';
 import { beginsAt, idOf, nextOrder, parseDuration, roughly } from '@magpie/domain';
 import type { JobDocument, OpenRun, StepDocument, Store } from '@magpie/store';
 import type { Session } from '../intake/ledger.ts';
+
+const NOT_ACTIVE = TARGET_STATES.filter((state) => state !== 'active');
 
 /** What a step of a round carries: the round that its samples stand for. */
 export interface RoundInput {
@@ -42,8 +44,9 @@ export async function targetSteps(
   let piece: string[] = [];
   let phase = 0;
   let place = 0;
+  const ids = await knownIds(store, session, job._id);
   const close = (): void => {
-    if (piece.length > 0) steps.push(stepOf(job, terms.step, steps.length, piece, phase, round));
+    if (piece.length > 0) steps.push(stepOf(job, terms.step, steps.length, piece, ids, phase, round));
     piece = [];
   };
   const found = store.targets.collection.find({ jobId: job._id } as never, {
@@ -65,6 +68,18 @@ export async function targetSteps(
   return steps;
 }
 
+/** Of what is not as it was when it was last measured by its name: the provider's identifier, where it is known. */
+async function knownIds(store: Store, session: Session, jobId: string): Promise<Map<string, string>> {
+  const found = store.targets.collection.find({ jobId, state: { $in: NOT_ACTIVE } } as never, {
+    session,
+    projection: { _id: 0, key: 1, providerId: 1 },
+  });
+  const ids = new Map<string, string>();
+  for await (const { key, providerId } of found as AsyncIterable<{ key: string; providerId?: string }>)
+    if (providerId !== undefined) ids.set(key, providerId);
+  return ids;
+}
+
 /** The last run of a schedule is spread as the others were; where there is no schedule, all is measured at once. */
 const usual = ({ schedule }: Pick<JobDocument, 'schedule'>): number =>
   schedule?.every ? roughly(parseDuration(schedule.every)) : 0;
@@ -74,17 +89,22 @@ function stepOf(
   kind: string,
   piece: number,
   targets: string[],
+  ids: ReadonlyMap<string, string>,
   phase: number,
   run: RoundInput,
 ): StepDocument {
   const key = `${run.number}:${piece}`;
+  const known = targets.flatMap((target): [string, string][] => {
+    const id = ids.get(target);
+    return id === undefined ? [] : [[target, id]];
+  });
   return {
     _id: idOf(jobId, kind, key),
     source,
     kind,
     key,
     host: '',
-    input: { targets, params, run },
+    input: { targets, ...(known.length > 0 ? { ids: Object.fromEntries(known) } : {}), params, run },
     jobs: [jobId],
     state: 'later',
     notBefore: beginsAt(new Date(run.at), phase, run.intervalMs),
