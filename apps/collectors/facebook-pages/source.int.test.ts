@@ -151,6 +151,15 @@ test('usage that the provider tells is reported', async () => {
   });
 });
 
+test.each([
+  [96, 'credential'],
+  [50, 'retry'],
+])('a page that says it has had enough, at a usage of %d %%, ends in: %s', async (percent, outcome) => {
+  double.usage(percent);
+  double.operationFaults.set('throttled', { code: 32 });
+  expect((await play(names(3))).undone.map((step) => step.outcome.outcome)).toEqual([outcome]);
+});
+
 test('a page that was renamed is found by its id when that is known', async () => {
   const { id, fans } = double.page(name(1));
   double.set(name(1), { state: 'renamed', to: 'The.Magpie', fans });
