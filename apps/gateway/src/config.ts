@@ -36,6 +36,12 @@ export const gatewayConfig = defineConfig({
     secret: true,
     describe: 'The key that every request must bring, once it is set',
   },
+  MAGPIE_SECRET: {
+    schema: Type.String({ minLength: 16 }),
+    optional: true,
+    secret: true,
+    describe: 'Seals the keys of providers; the same for every collector. Without it no key can be added',
+  },
   MAGPIE_ALLOW_ADDRESSES: {
     schema: Type.String(),
     default: '',

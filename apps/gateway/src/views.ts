@@ -25,7 +25,7 @@ import type {
 const iso = (at: Date): string => at.toISOString();
 const isoOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString());
 
-const scheduleView = ({
+export const scheduleView = ({
   every,
   cron,
   timeZone,

@@ -20,10 +20,11 @@ export interface NewCredential {
   account?: string | undefined;
   /** Credentials of one project share its quota; its name unless said. */
   project?: string | undefined;
-  unitsPerDay: number | null;
-  resetTimeZone: string;
-  callsPerHour: number | null;
-  costs: Record<string, number>;
+  /** Bounds of its project; undefined: as they are, or else the provider's usual ones. */
+  unitsPerDay?: number | null | undefined;
+  callsPerHour?: number | null | undefined;
+  costs?: Record<string, number> | undefined;
+  usual: { unitsPerDay: number | null; callsPerHour: number | null; resetTimeZone: string };
 }
 
 export interface CredentialChange {
@@ -82,7 +83,10 @@ export async function createCredential(
     restUntil: null,
     distinct: [],
   };
-  const { unitsPerDay, resetTimeZone, callsPerHour, costs } = input;
+  const { unitsPerDay, callsPerHour, costs, usual } = input;
+  const { resetTimeZone } = usual;
+  const asked = given({ unitsPerDay, callsPerHour, costs });
+  const rest = { unitsPerDay: usual.unitsPerDay, callsPerHour: usual.callsPerHour, costs: {} };
   const quota = quotaId(provider, project);
   try {
     await store.transaction(async (session) => {
@@ -98,15 +102,16 @@ export async function createCredential(
       await store.quotas.collection.updateOne(
         { _id: quota } as never,
         {
-          $set: { unitsPerDay, resetTimeZone, callsPerHour, costs },
+          $set: { ...asked, resetTimeZone },
           $setOnInsert: {
+            ...Object.fromEntries(Object.entries(rest).filter(([name]) => !(name in asked))),
             provider,
             project,
             day: dayIn(now.getTime(), resetTimeZone),
             used: 0,
             exhaustedUntil: null,
             lastExhaustedAt: null,
-            tokens: callsPerHour ?? 0,
+            tokens: (callsPerHour === undefined ? usual.callsPerHour : callsPerHour) ?? 0,
             tokensAt: now,
           },
         },

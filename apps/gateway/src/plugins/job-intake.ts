@@ -40,7 +40,7 @@ declare module 'fastify' {
     checkParams(
       source: string,
       params: unknown,
-      options?: { prefix?: string; form?: boolean },
+      options?: ParamOptions,
     ): Promise<{ found: SourceDocument; params: Record<string, unknown> }>;
     /** Tells whoever listens that a job changed. A hint: never waits, may be lost. */
     announce(job: JobDocument): void;
@@ -52,6 +52,8 @@ interface ParamOptions {
   prefix?: string;
   /** The parameters are texts of a form. */
   form?: boolean;
+  /** What the job measures may be missing among them: it stays as it is. */
+  targetsStay?: boolean;
 }
 
 /** So many compiled schemas are kept; there are as many as sources, unless one changes all the time. */
@@ -78,7 +80,9 @@ export default fp(
         throw new HttpProblem('unknown_source', undefined, {
           errors: [{ field: 'source', message: 'is not a source that runs' }],
         });
-      return { found, params: schemaOf(source, found.params).parse(given, { allow, ...options }) };
+      const { targetsStay, ...rest } = options;
+      const schema = targetsStay ? withoutTargets(found) : found.params;
+      return { found, params: schemaOf(source, schema).parse(given, { allow, ...rest }) };
     });
 
     app.decorate('takeJob', async (request: FastifyRequest, wanted: JobRequest) => {
@@ -136,6 +140,12 @@ export default fp(
   },
   { name: 'job-intake', fastify: '5.x' },
 );
+
+/** The schema of a source's parameters, as if the list of what is measured were optional. */
+const withoutTargets = ({ params, targets }: SourceDocument): Record<string, unknown> =>
+  targets && Array.isArray(params['required'])
+    ? { ...params, required: params['required'].filter((name) => name !== targets.param) }
+    : params;
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 

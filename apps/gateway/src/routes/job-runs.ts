@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChangeJob, Job, Page, Run } from '@magpie/contracts';
 import { changeJob, findJob, listRuns, type JobDocument, type JobChange } from '@magpie/store';
 import * as examples from '../examples.ts';
+import { carriedSchedule } from '../job-plan.ts';
 import { jobSchedule } from '../job-schedule.ts';
+import { takeTargets, TARGETS_BODY } from '../job-targets.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
 import { IdParams, RunListQuery } from '../requests.ts';
@@ -49,6 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/api/v1/jobs/:id',
     {
+      bodyLimit: TARGETS_BODY,
       schema: routeDoc({
         summary: 'Change a job',
         description:
@@ -64,6 +67,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'not_found',
           'invalid_transition',
           'unknown_source',
+          'missing_credential',
+          'quota_too_small',
           'invalid_url',
           'url_too_long',
           'scheme_not_allowed',
@@ -86,23 +91,28 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** Checked as when a job is made. A schedule that the parameters name follows them, unless another one is given. */
   async function read(
     job: JobDocument,
-    { params, schedule, stopWhenExhausted }: ChangeJob,
+    { params, schedule, stopWhenExhausted, strict }: ChangeJob,
   ): Promise<JobChange> {
     const change: JobChange = stopWhenExhausted === undefined ? {} : { stopWhenExhausted };
     if (params === undefined && (schedule === undefined || schedule === null))
       return schedule === null ? { ...change, schedule } : change;
-    const { found, params: wanted } = await app.checkParams(job.source, merged(job.params, params ?? {}), {
+    const { found, params: checked } = await app.checkParams(job.source, merged(job.params, params ?? {}), {
       prefix: 'params',
+      targetsStay: true,
     });
+    const { params: wanted, targets } = takeTargets(found, checked, 'params');
     const { everyParam, untilParam } = found.schedule ?? {};
     const follows = [everyParam, untilParam].some(
       (name) => name !== undefined && !equal(wanted[name], job.params[name]),
     );
     const resolved = jobSchedule(found, wanted, schedule ?? undefined, { prefix: 'params' });
+    const next = params === undefined ? change : { ...change, params: wanted };
+    if (schedule === null) return { ...next, schedule };
+    if (schedule === undefined && !follows) return next;
+    const measured = found.targets ? { [found.targets.param]: job.targets } : {};
     return {
-      ...change,
-      ...(params === undefined ? {} : { params: wanted }),
-      ...(schedule === null ? { schedule } : schedule !== undefined || follows ? { schedule: resolved } : {}),
+      ...next,
+      ...(await carriedSchedule(store, found, { ...wanted, ...measured }, resolved, strict)),
     };
   }
 };

@@ -38,10 +38,7 @@ const add = async (name: string, rest: Partial<NewCredential> = {}): Promise<str
     seal: () => `sealed-${name}`,
     provider: 'youtube',
     name,
-    unitsPerDay: 100,
-    resetTimeZone: ZONE,
-    callsPerHour: null,
-    costs: {},
+    usual: { unitsPerDay: 100, callsPerHour: null, resetTimeZone: ZONE },
     ...rest,
   });
   return credential._id;
