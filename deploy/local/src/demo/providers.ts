@@ -28,7 +28,7 @@ export interface DemoCredential {
   provider: string;
   secret: string;
   account?: string;
-  dailyQuota?: number;
+  unitsPerDay?: number;
 }
 
 export interface DemoProviders {
@@ -109,7 +109,7 @@ export async function startDemoProviders(
     credentials: [
       { provider: 'instagram', secret: tokens.instagram, account },
       { provider: 'facebook', secret: tokens.facebook },
-      { provider: 'youtube', secret: tokens.youtube, dailyQuota: YOUTUBE_UNITS_A_DAY },
+      { provider: 'youtube', secret: tokens.youtube, unitsPerDay: YOUTUBE_UNITS_A_DAY },
     ],
     close: async () => {
       clearInterval(publishing);

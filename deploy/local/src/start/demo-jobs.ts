@@ -60,7 +60,7 @@ const demoJobs = (since: number): DemoJob[] => [
 ];
 
 /**
- * Enters the demo's keys where they are missing.
+ * Enters the demo's keys where they are missing, and enables those that were refused.
  * @throws Error when there are other keys: those of real providers are not sent to doubles
  */
 export async function enterCredentials(api: Api, credentials: readonly DemoCredential[]): Promise<void> {
@@ -73,6 +73,8 @@ export async function enterCredentials(api: Api, credentials: readonly DemoCrede
         `There are keys of ${credential.provider} here that are not the demo's. Give the demo another --data.`,
       );
     if (items.length === 0) await api('/api/v1/credentials', { ...credential, name: 'demo' });
+    for (const { id, state } of items)
+      if (state === 'disabled') await api(`/api/v1/credentials/${id}`, { state: 'active' }, 'PATCH');
   }
 }
 

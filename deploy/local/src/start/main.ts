@@ -68,10 +68,10 @@ async function start({
   opened.push({ name: 'platform', close: platform.stop });
   screen.line(`  ${platform.nginx.source}`);
   const api = apiAt(platform.url, abort.signal);
-  let image: string | undefined;
   if (pages.length > 0) {
     screen.line(`Collecting ${site ? `the bundled site (${site.url})` : pages.join(', ')}:`);
-    image = await runFirstJobs(api, { urls: pages, depth: site ? 2 : 0 }, screen, abort.signal);
+    const image = await runFirstJobs(api, { urls: pages, depth: site ? 2 : 0 }, screen, abort.signal);
+    if (image) screen.line(`  Image  ${screen.style(36, image)}`);
   }
   await platform.startRest();
   screen.line(`  ${[...platform.processes.keys()].join(', ')}: logs in ${data}/logs`);
@@ -83,7 +83,6 @@ async function start({
   screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
   screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
   screen.line(`  Docs   ${screen.style(36, `${platform.url}/docs`)}`);
-  if (image) screen.line(`  Image  ${screen.style(36, image)}`);
   for (const [name, managed] of platform.processes)
     void managed.ended.then(() => {
       if (!abort.signal.aborted)

@@ -1,0 +1,159 @@
+/** `npm start -- --demo`, as a newcomer runs it: a process, a fresh data directory, no keys. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { freePort } from '../ports.ts';
+import { makeTestDirectory } from '../testing/test-servers.ts';
+import { freshVhost, type TestVhost } from '../testing/vhost.ts';
+
+const MAIN = resolve(import.meta.dirname, 'main.ts');
+const SOURCES = ['instagram-hashtag', 'facebook-pages', 'youtube-search'];
+
+interface Seen {
+  id: string;
+  source: string;
+  state: string;
+  samples: number;
+  counts: { stored: number };
+}
+
+class Start {
+  output = '';
+  readonly #child: ChildProcess;
+  readonly ended: Promise<number | null>;
+
+  constructor(args: string[], env: NodeJS.ProcessEnv) {
+    this.#child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.ended = new Promise((done) => this.#child.once('close', done));
+  }
+
+  /** Waits until it says so; throws with all that it said when it ends before. */
+  async says(words: RegExp): Promise<RegExpExecArray> {
+    let over = false;
+    void this.ended.then(() => (over = true));
+    for (;;) {
+      const found = words.exec(this.output);
+      if (found) return found;
+      if (over) throw new Error(`the start has ended:\n${this.output}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGINT');
+    return this.ended;
+  }
+}
+
+let data: string;
+let vhost: TestVhost;
+let env: NodeJS.ProcessEnv;
+let port: number;
+let database: URL;
+const starts: Start[] = [];
+
+beforeAll(async () => {
+  data = await makeTestDirectory();
+  vhost = await freshVhost();
+  port = await freePort();
+  database = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] as string);
+  database.pathname = `/magpie-test-${randomBytes(6).toString('hex')}`;
+  env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MAGPIE|NODE)_/.test(name)));
+  Object.assign(env, { AMQP_URL: vhost.amqpUrl, MONGODB_URL: database.href });
+}, 60_000);
+
+afterAll(async () => {
+  for (const start of starts) await start.stop();
+  const client = new MongoClient(database.href);
+  await client.db().dropDatabase();
+  await client.close();
+  await vhost.drop();
+  await rm(data, { recursive: true, force: true, maxRetries: 5 });
+}, 60_000);
+
+function start(): Start {
+  const started = new Start(['--demo', '--data', data, '--port', String(port)], env);
+  starts.push(started);
+  return started;
+}
+
+async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+  if (!answer.ok) throw new Error(`${path} answers ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
+async function jobs(): Promise<Record<string, Seen>> {
+  const { items } = await get<{ items: Seen[] }>('/api/v1/jobs?limit=100');
+  const ours = items.filter(({ source }) => SOURCES.includes(source));
+  expect(ours.map(({ source }) => source).sort()).toEqual([...SOURCES].sort());
+  return Object.fromEntries(ours.map((job) => [job.source, job]));
+}
+
+/** Every file's text below a directory, by its path. */
+async function texts(folder: string): Promise<[string, string][]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(
+    files.map(async (file): Promise<[string, string]> => [file, await readFile(file, 'utf8')]),
+  );
+}
+
+it('shows something of each source, and at the next start goes on with the same jobs', async () => {
+  const first = start();
+  await first.says(/^Ready after/m);
+  expect(first.output).not.toMatch(/nothing came/);
+  for (const source of SOURCES)
+    expect(first.output).toMatch(new RegExp(`^ +${source} .*: \\d+ .*http://`, 'm'));
+  expect(first.output).toMatch(/Image +http:\S+\/files\/images\//);
+
+  const made = await jobs();
+  // What is named on the screen can be seen there.
+  for (const [, address] of first.output.matchAll(/ (http:\/\/127\.0\.0\.1:\d+\/\S+)/g)) {
+    const { status } = await fetch(address as string, { redirect: 'manual' });
+    expect([address, status]).toEqual([address, 200]);
+  }
+  const posts = await get<{ items: { kind: string; file: { url: string } | null }[] }>(
+    `/api/v1/jobs/${made['instagram-hashtag']?.id}/items?limit=100`,
+  );
+  const photo = posts.items.find(({ file }) => file !== null)?.file;
+  const picture = await fetch(photo?.url ?? '');
+  expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/png']);
+  await picture.arrayBuffer();
+  const pages = Array.from({ length: 50 }, (_, i) => `pages=page${String(i + 1).padStart(5, '0')}`).join('&');
+  expect(JSON.stringify(await get(`/api/fans/multipage/?${pages}`))).toMatch(/[^"\w]\d{3,}/);
+  expect(JSON.stringify(await get('/videos/'))).toMatch(/[Cc]ricket/);
+  expect(JSON.stringify(await get('/search/?q=crick'))).toMatch(/[Cc]ricket/);
+
+  const secret = (await readFile(join(data, 'secret'), 'utf8')).trim();
+  expect((await stat(join(data, 'secret'))).mode & 0o777).toBe(0o600);
+  expect(await first.stop()).toBe(0);
+  const secrets = [secret, 'demo-token-of-instagram', 'demo-token-of-facebook', 'demo-key-of-youtube'];
+  const said: [string, string][] = [['the screen', first.output], ...(await texts(join(data, 'logs')))];
+  for (const [where, text] of said)
+    for (const each of secrets) expect([where, text.includes(each)]).toEqual([where, false]);
+
+  const second = start();
+  await second.says(/^Ready after/m);
+  expect(second.output).not.toMatch(/nothing came/);
+  const again = await jobs();
+  for (const source of SOURCES) {
+    expect([source, again[source]?.id]).toEqual([source, made[source]?.id]);
+    expect(again[source]?.counts.stored).toBeGreaterThanOrEqual(made[source]?.counts.stored ?? 0);
+  }
+  expect((await readFile(join(data, 'secret'), 'utf8')).trim()).toBe(secret);
+  const { items } = await get<{ items: { name: string; state: string }[] }>('/api/v1/credentials');
+  expect(items.map(({ name, state }) => `${name} ${state}`)).toEqual(Array(3).fill('demo active'));
+  expect(await second.stop()).toBe(0);
+}, 180_000);
+
+it('is not started without the demo on its data', async () => {
+  const started = new Start(['--no-demo', '--data', data, '--port', String(port)], env);
+  starts.push(started);
+  await started.says(/is a demo's/);
+  expect(await started.ended).toBe(1);
+}, 30_000);
