@@ -9,6 +9,7 @@ export const companyId = (name: string): string =>
 /**
  * Has a job measure a company's pages too, and enters the company: in this order, so that whoever is entered is
  * measured. Gives whether it was entered; not when there is one of that name.
+ * @throws JobIsOver
  */
 export async function addCompany(
   store: Store,

@@ -6,7 +6,7 @@
  * Dies after the job's transaction: it took the note away, so they are the job's.
  * A job that comes only when its note is gone already is not made: its transaction fails.
  */
-import { phaseOf, targetKey } from '@magpie/domain';
+import { ENDED, phaseOf, targetKey } from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
 import { isDuplicateKey, type Store } from './connect.ts';
 import type { RollupHour, TargetDocument } from './documents.ts';
@@ -106,7 +106,17 @@ export async function dropStaleTargets(store: Store, now = new Date()): Promise<
   for (const { _id } of stale) await discardTargets(store, String(_id));
 }
 
-/** Adds a few targets to a job; those that it has stay as they are. Gives how many were new. */
+/** The job measures no more. */
+export class JobIsOver extends Error {
+  override readonly name = 'JobIsOver';
+}
+
+const GONE = ['terminating', 'terminated'];
+
+/**
+ * Adds a few targets to a job; those that it has stay as they are. Gives how many were new.
+ * @throws JobIsOver
+ */
 export async function addTargets(
   store: Store,
   session: ClientSession,
@@ -123,12 +133,16 @@ export async function addTargets(
       })) as never,
     { session, ordered: false },
   );
-  if (upsertedCount > 0)
-    await store.jobs.collection.updateOne(
-      { _id: job.id } as never,
-      { $inc: { targets: upsertedCount, rev: 1 }, $set: { updatedAt: now } },
-      { session },
-    );
+  const { matchedCount } = await store.jobs.collection.updateOne(
+    {
+      _id: job.id,
+      state: { $nin: [...ENDED, 'stopping', 'terminating'] },
+      removing: { $exists: false },
+    } as never,
+    { $inc: { targets: upsertedCount, rev: 1 }, $set: { updatedAt: now } },
+    { session },
+  );
+  if (matchedCount === 0) throw new JobIsOver();
   return upsertedCount;
 }
 
@@ -159,10 +173,12 @@ export async function replaceTargets(
   const gone = [...had].filter((key) => !wanted.has(key)).map((key) => `${job.id}:${key}`);
   for (let from = 0; from < gone.length; from += BATCH_REMOVED)
     await removeSome(store, job.id, gone.slice(from, from + BATCH_REMOVED));
-  await store.jobs.collection.updateOne({ _id: job.id } as never, {
-    $set: { targets: wanted.size, updatedAt: new Date() },
-    $inc: { rev: 1 },
-  });
+  const { matchedCount } = await store.jobs.collection.updateOne(
+    { _id: job.id, state: { $nin: GONE }, removing: { $exists: false } } as never,
+    { $set: { targets: wanted.size, updatedAt: new Date() }, $inc: { rev: 1 } },
+  );
+  // It was terminated or removed meanwhile: what came in after that goes too.
+  if (matchedCount === 0) while (moreTargets(await removeTargets(store, job.id)));
 }
 
 const BATCH_REMOVED = 1000;

@@ -459,6 +459,33 @@ describe('a job that measures', () => {
     });
   }, 180_000);
 
+  it('takes other names, and a schedule without them', async () => {
+    const make = { source: SOURCE, params: { pages: ['a', 'b', 'c'] } };
+    const { id } = (await post('/api/v1/jobs', make)).json();
+    const patch = (payload: object) =>
+      gateway.app.inject({ method: 'PATCH', url: `/api/v1/jobs/${id}`, payload, headers: basic });
+    await gateway.store.targets.collection.updateOne({ _id: `${id}:b` } as never, {
+      $set: { last: { at: new Date(), values: { fan_count: 1 }, suspect: false } },
+    });
+    const scheduled = await patch({ schedule: { every: 'PT1H' } });
+    expect([scheduled.statusCode, scheduled.json().schedule?.every, scheduled.json().targets]).toEqual([
+      200,
+      'PT1H',
+      3,
+    ]);
+    const changed = await patch({ params: { pages: ['B', 'c', 'https://facebook.com/D', 'e'] } });
+    expect([changed.statusCode, changed.json().targets, changed.json().params]).toEqual([200, 4, {}]);
+    const { items } = (await get(`/api/v1/jobs/${id}/targets`)).json();
+    expect(items.map(({ key, last }: { key: string; last: object | null }) => [key, last !== null])).toEqual([
+      ['b', true],
+      ['c', false],
+      ['d', false],
+      ['e', false],
+    ]);
+    expect((await patch({ params: { pages: [' '] } })).statusCode).toBe(400);
+    expect((await patch({ params: { pages: [] } })).statusCode).toBe(400);
+  });
+
   it('refuses what is no name, and too many', async () => {
     const answer = await post('/api/v1/jobs', { source: SOURCE, params: { pages: ['a', 'b c', ''] } });
     expect([answer.statusCode, answer.json().errors]).toEqual([

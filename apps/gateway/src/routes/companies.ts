@@ -5,6 +5,7 @@ import {
   companyId,
   findCompany,
   findStandingJob,
+  JobIsOver,
   listCompanies,
   targetKeys,
   type CompanyDocument,
@@ -56,15 +57,22 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const exists = () => new HttpProblem('already_exists', 'There is a company of that name.');
     const id = companyId(name);
     if ((await findCompany(store, id)) !== undefined) throw exists();
-    const { job } = await app.takeJob(request, {
-      source: SOURCE,
-      params: { pages: keys },
-      standing: STANDING,
-      builtIn: true,
-    });
     const company: CompanyDocument = { _id: id, name, pages: keys, addedAt: new Date() };
-    if (!(await addCompany(store, job, company))) throw exists();
-    return view(company, job._id);
+    for (let tries = 1; ; tries++) {
+      const { job } = await app.takeJob(request, {
+        source: SOURCE,
+        params: { pages: keys },
+        standing: STANDING,
+        builtIn: true,
+      });
+      try {
+        if (!(await addCompany(store, job, company))) throw exists();
+        return view(company, job._id);
+      } catch (error) {
+        // Somebody ended it just now: the next one measures.
+        if (!(error instanceof JobIsOver) || tries === 3) throw error;
+      }
+    }
   }
 
   for (const path of ['/api/fans/insertcompany', '/api/fans/put'])

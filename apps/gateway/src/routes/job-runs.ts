@@ -1,6 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChangeJob, Job, Page, Run } from '@magpie/contracts';
-import { changeJob, findJob, listRuns, type JobDocument, type JobChange } from '@magpie/store';
+import {
+  changeJob,
+  findJob,
+  listRuns,
+  replaceTargets,
+  type JobDocument,
+  type JobChange,
+} from '@magpie/store';
 import * as examples from '../examples.ts';
 import { carriedSchedule } from '../job-plan.ts';
 import { jobSchedule } from '../job-schedule.ts';
@@ -79,8 +86,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const job = await jobOr404(request.params.id);
-      const change = await read(job, request.body);
-      const changed = await changeJob(store, job._id, change);
+      const { targets, ...change } = await read(job, request.body);
+      const done = await changeJob(store, job._id, change);
+      if (done && targets) await replaceTargets(store, { id: job._id, source: job.source }, targets);
+      const changed = done && targets ? await findJob(store, job._id) : done;
       if (changed === undefined) throw new HttpProblem('not_found', 'There is no such job.');
       app.announce(changed);
       request.log.info({ jobId: job._id, rev: changed.rev }, 'job changed');
@@ -92,7 +101,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   async function read(
     job: JobDocument,
     { params, schedule, stopWhenExhausted, strict }: ChangeJob,
-  ): Promise<JobChange> {
+  ): Promise<JobChange & { targets?: string[] }> {
     const change: JobChange = stopWhenExhausted === undefined ? {} : { stopWhenExhausted };
     if (params === undefined && (schedule === undefined || schedule === null))
       return schedule === null ? { ...change, schedule } : change;
@@ -106,10 +115,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       (name) => name !== undefined && !equal(wanted[name], job.params[name]),
     );
     const resolved = jobSchedule(found, wanted, schedule ?? undefined, { prefix: 'params' });
-    const next = params === undefined ? change : { ...change, params: wanted };
+    const next = {
+      ...(params === undefined ? change : { ...change, params: wanted }),
+      ...(targets ? { targets } : {}),
+    };
     if (schedule === null) return { ...next, schedule };
     if (schedule === undefined && !follows) return next;
-    const measured = found.targets ? { [found.targets.param]: job.targets } : {};
+    const measured = found.targets ? { [found.targets.param]: targets?.length ?? job.targets } : {};
     return {
       ...next,
       ...(await carriedSchedule(store, found, { ...wanted, ...measured }, resolved, strict)),
