@@ -58,6 +58,18 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
     all: QUERIES.runs(JOB, {}, 51),
     next: QUERIES.runs(JOB, { state: 'failed' }, 51, 7),
   },
+  credential: { one: QUERIES.credential('key') },
+  credentials: {
+    all: QUERIES.credentials({}, 51),
+    next: QUERIES.credentials({}, 51, ['youtube', 5, 'key']),
+    'by provider': QUERIES.credentials({ provider: 'youtube' }, 51),
+    'by provider, next': QUERIES.credentials({ provider: 'youtube' }, 51, ['youtube', 5, 'key']),
+    'by all': QUERIES.credentials({ provider: 'youtube', state: 'disabled' }, 51, ['youtube', 5, 'key']),
+    'by state': QUERIES.credentials({ state: 'disabled' }, 51),
+  },
+  activeCredentials: { all: QUERIES.activeCredentials('youtube') },
+  credentialOfAccount: { one: QUERIES.credentialOfAccount('instagram', '1784') },
+  quotas: { some: QUERIES.quotas(['youtube:a', 'youtube:b']) },
   standingJob: { one: QUERIES.standingJob('name') },
   parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
   linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },
@@ -170,6 +182,16 @@ async function fillIn(store: Store): Promise<void> {
       jobs: [JOB],
       state: 'ready',
       host: 'example.org:443',
+      order: i,
+    })) as never[],
+  );
+  await store.credentials.collection.insertMany(
+    many((i) => ({
+      _id: `key-${i}`,
+      provider: i % 2 ? 'youtube' : 'facebook',
+      name: `n${i}`,
+      account: String(i),
+      state: 'active',
       order: i,
     })) as never[],
   );

@@ -6,6 +6,7 @@
 import type { JobState } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
 import type { Models } from './models.ts';
+import { CREDENTIAL_QUERIES } from './credential-queries.ts';
 import { RUN_QUERIES } from './run-queries.ts';
 
 export interface FindQuery {
@@ -96,6 +97,7 @@ const joinItem = (extra: Record<string, unknown> = {}) => [
 
 export const QUERIES = {
   ...RUN_QUERIES,
+  ...CREDENTIAL_QUERIES,
   job: (id: string): FindQuery => ({ from: 'jobs', filter: { _id: id }, limit: 1 }),
 
   jobsByIds: (ids: readonly string[]): FindQuery => ({ from: 'jobs', filter: { _id: { $in: ids } } }),
