@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { playJob } from '@magpie/collector-kit/testing';
+import { playJob, serveSite } from '@magpie/collector-kit/testing';
 import { startYouTubeDouble, type YouTubeDouble } from '@magpie/testing';
 import source from './source.ts';
 
@@ -88,4 +88,31 @@ test('what a search may not ask fails with the words of the provider', async () 
     code: 'api_error',
     status: 400,
   });
+});
+
+const snippet = {
+  publishedAt: '2026-11-01T00:00:00Z',
+  channelId: 'c',
+  title: 't',
+  description: '',
+  channelTitle: 'c',
+  thumbnails: {},
+};
+test.each([
+  ['as documented', {}, undefined],
+  ['a count that is no number', { statistics: { viewCount: '1.2K' } }, 'invalid_answer'],
+  ['a time that is none', { snippet: { ...snippet, publishedAt: 'yesterday' } }, 'invalid_answer'],
+  ['no title', { snippet: { ...snippet, title: undefined } }, 'invalid_answer'],
+  ['no snippet', { snippet: undefined }, 'invalid_answer'],
+])('an answer with %s', async (_what, change, code) => {
+  const video = { id: 'abcdefghijk', snippet, statistics: { viewCount: '12' }, ...change };
+  const site = await serveSite({
+    '/base/v4/search': JSON.stringify({ items: [{ id: { videoId: video.id }, snippet }] }),
+    '/base/v4/videos': JSON.stringify({ items: [video, { ...video, id: 'not-asked-f' }] }),
+  });
+  const settings = { YOUTUBE_API_URL: `${site.origin}/base/v4` };
+  const job = await playJob(source, { q: 'x' }, { filesRoot, settings, credential: 'AIza-of-the-tests' });
+  await site.close();
+  expect(job.undone.map(({ outcome }) => (outcome as { code?: string }).code)).toEqual(code ? [code] : []);
+  expect(job.items.map(({ data }) => data['views'])).toEqual(code ? [] : [12]);
 });

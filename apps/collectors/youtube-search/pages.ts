@@ -58,22 +58,21 @@ const LONG_WINDOW = 50;
 /**
  * Where to go from a page, or undefined when that was all.
  * @param page undefined: the token of the place was refused
- * @param after the search's beginning, ms since the epoch
  */
-export function onward(place: Place, page: Page | undefined, after = 0): Onward | undefined {
-  if (page === undefined) return nextWindow(place, place.boundary, after, true);
+export function onward(place: Place, page: Page | undefined): Onward | undefined {
+  if (page === undefined) return nextWindow(place, place.boundary, true);
   if (page.times.length === 0 && page.nextToken === undefined) return undefined;
   const print = fingerprint(page.ids);
-  if (place.seen.includes(print)) return nextWindow(place, place.boundary, after, true);
+  if (place.seen.includes(print)) return nextWindow(place, place.boundary, true);
   const share = place.tokenless ? 0.5 : 0.25;
   const boundary = boundaryOf(page.times, share, place.before) ?? place.boundary;
   const count = place.count + page.entries;
   if (place.tokenless) {
-    return page.nextToken === undefined ? undefined : nextWindow(place, boundary, after, false);
+    return page.nextToken === undefined ? undefined : nextWindow(place, boundary, false);
   }
   if (page.nextToken === undefined) {
     const cutShort = count >= FULL_WINDOW || (count >= LONG_WINDOW && (page.total ?? 0) > count);
-    return cutShort ? nextWindow(place, boundary, after, false) : undefined;
+    return cutShort ? nextWindow(place, boundary, false) : undefined;
   }
   const { before, window } = place;
   return {
@@ -91,13 +90,8 @@ export function onward(place: Place, page: Page | undefined, after = 0): Onward 
 }
 
 /** @param broken the tokens led nowhere: what came last says nothing of whether there is news */
-function nextWindow(
-  place: Place,
-  boundary: number | undefined,
-  after: number,
-  broken: boolean,
-): Onward | undefined {
-  if (boundary === undefined || boundary < after) return undefined;
+function nextWindow(place: Place, boundary: number | undefined, broken: boolean): Onward | undefined {
+  if (boundary === undefined) return undefined;
   if (place.before !== undefined && boundary >= place.before) return undefined;
   return {
     onlyIfNew: !broken,

@@ -42,7 +42,7 @@ function run(from: ReturnType<typeof provider>, after: number, known = new Set<s
     const page = from.read(place, after);
     const news = page?.ids.filter((id) => !known.has(id)) ?? [];
     for (const id of news) known.add(id);
-    const to = onward(place, page, after);
+    const to = onward(place, page);
     if (to !== undefined) expect(to.place.page).toBe(place.page + 1);
     if (from.requests() > 3_000) throw new Error('it does not end');
     place = to && (!to.onlyIfNew || news.length > 0) ? to.place : undefined;

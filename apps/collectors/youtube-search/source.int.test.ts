@@ -60,6 +60,10 @@ test('all videos of a period, each once, with the fewest requests', async () => 
   expect(expected.length).toBeGreaterThan(200);
   expect(urls(job.items)).toEqual(expected);
   expect(job.undone).toEqual([]);
+  const asked = job.steps.flatMap(({ work }) =>
+    work.kind === 'details' ? (work.input['urls'] as string[]) : [],
+  );
+  expect(asked.filter((url) => double.video(url.split('=')[1] as string) === undefined)).toEqual([]);
   const pages = Math.ceil(double.videos('cricket', from, NOW, { gone: true }).length / 50);
   // An entry that is no video takes a place, and the number of results that is told is a guess: one page more for each.
   expect(double.count(/search$/)).toBeLessThanOrEqual(pages + 2);

@@ -72,7 +72,7 @@ export async function readSearch(
       fetches: { kind: 'video', urls },
     });
   }
-  const to = onward(place, page && { ...page, ids, times }, terms.after);
+  const to = onward(place, page && { ...page, ids, times });
   if (to !== undefined && to.place.page <= maxPages) next.push(searchStep(context, terms, to));
   return {
     next,
