@@ -6,8 +6,9 @@ const HOUR = 3_600_000;
 let double: InstagramDouble;
 
 const serve = async (): Promise<{ origin: string; close: () => Promise<void> }> => {
-  double = await startInstagramDouble({ posts: 160, tags: ['sunset', 'закат'], topMedia: 60 });
-  return { origin: double.url, close: () => double.close() };
+  const own = await startInstagramDouble({ posts: 160, tags: ['sunset', 'закат'], topMedia: 60 });
+  double = own;
+  return { origin: own.url, close: () => own.close() };
 };
 const settings = (origin: string): Record<string, string> => ({ INSTAGRAM_API_URL: origin });
 
