@@ -46,6 +46,10 @@ const play = (
   });
 const urls = (items: PlayedJob['items'], kind = 'video'): string[] =>
   items.flatMap((item) => (item.kind === kind ? [item.url] : [])).toSorted();
+const keys = ({ steps }: PlayedJob): string[] =>
+  steps.flatMap(({ outcome }) =>
+    'next' in outcome ? outcome.next.map(({ kind, key }) => `${kind} ${key}`) : [],
+  );
 const truth = (q: string, from: number): string[] =>
   double
     .videos(q, from, NOW)
@@ -130,6 +134,8 @@ test('a later run costs one search, and brings what is new alone', async () => {
   now += 60_000;
   const third = await play(params, { run: { number: 3, at: now }, known: first.items });
   expect(urls(third.items)).toEqual(published.map(({ id }) => watch(id)).toSorted());
+  // Own steps are done once a job by their keys, so no two runs may share one.
+  expect(keys(third).filter((key) => keys(first).includes(key))).toEqual([]);
   // One page of news, and one to see that there is no more.
   expect(double.count(/search$/)).toBe(2);
   expect(double.units('p')).toBe(201);
