@@ -196,6 +196,9 @@ export const sourceView = ({ _id, lastSeenAt, ...description }: SourceDocument):
 /** So much of a dead letter's message is shown, in characters. */
 const MAX_TEXT = 4000;
 
+/** What a key is sealed to is of use to its collector alone. */
+const SEALED = /("sealed"\s*:\s*")[^"]*/g;
+
 export function deadLetterView(letter: DeadLetterDocument): DeadLetter {
   const bytes = Buffer.from(letter.body, 'base64');
   return {
@@ -208,7 +211,7 @@ export function deadLetterView(letter: DeadLetterDocument): DeadLetter {
     consumer: letter.consumer ?? null,
     headers: letter.headers,
     bytes: bytes.length,
-    text: redactText(bytes.subarray(0, MAX_TEXT).toString('utf8')),
+    text: redactText(bytes.subarray(0, MAX_TEXT).toString('utf8')).replace(SEALED, '$1…'),
     at: iso(letter.at),
   };
 }

@@ -9,8 +9,10 @@ import {
   type CredentialDocument,
   type NewCredential,
   type QuotaDocument,
+  type StepDocument,
 } from '@magpie/store';
-import { done, World } from '../testing/world.ts';
+import { done, pause, World } from '../testing/world.ts';
+import { Credentials } from './credentials.ts';
 
 jest.setTimeout(90_000);
 
@@ -52,6 +54,8 @@ const credential = async (id: string): Promise<CredentialDocument> =>
 
 const searches = (count: number, rest: Partial<NextStep> = {}): NextStep[] =>
   Array.from({ length: count }, (_, n) => ({ kind: 'search', key: `search ${n}`, input: { n }, ...rest }));
+const deep = (count: number): NextStep[] =>
+  Array.from({ length: count }, (_, n) => ({ kind: 'deep', key: `deep ${n}`, input: { n } }));
 /** Who served the steps, in order, by the name of the key. */
 const servedBy = (steps: readonly StepWork[] = world.seen): string[] =>
   steps.filter(({ kind }) => kind !== 'start').map(({ credential: key }) => key?.sealed.slice(7) ?? 'nobody');
@@ -247,4 +251,200 @@ test('keys come and go while it runs', async () => {
     (names) => names.length === 6,
   );
   expect(servedBy().slice(3)).toEqual(['b', 'b', 'b']);
+});
+
+describe('over days and restarts', () => {
+  test('all used up: the job waits for midnight in Pacific time, and goes on by itself when it has come', async () => {
+    await add('a', { unitsPerDay: 20, project: 'one' });
+    await add('b', { unitsPerDay: 20, project: 'one' });
+    await add('c', { unitsPerDay: 10 });
+    world.script = spends(searches(8));
+    const id = await world.submit();
+    const { waiting } = await world.until(id, 'waiting');
+    const midnight = nextDayIn(world.clock.now(), ZONE);
+    expect(waiting).toMatchObject({ reason: 'keys_exhausted', until: new Date(midnight) });
+    expect(count(servedBy())).toEqual({ a: 2, c: 1 });
+    expect([(await quota('one')).used, (await quota('c')).used]).toEqual([20, 10]);
+
+    world.clock.set(midnight - 60_000);
+    await pause(1500);
+    expect((await world.job(id)).state).toBe('waiting');
+    world.clock.set(midnight + 1000);
+    await world.eventually(
+      () => servedBy(),
+      (names) => names.length === 6,
+    );
+    const again = await world.until(id, 'waiting');
+    expect(again.waiting?.until).toEqual(new Date(nextDayIn(midnight + 1000, ZONE)));
+    expect((await quota('one')).day).toBe(dayIn(midnight, ZONE));
+    world.clock.set(nextDayIn(midnight + 1000, ZONE) + 1000);
+    const job = await world.until(id, 'completed');
+    expect(count(servedBy())).toEqual({ a: 6, c: 2 });
+    expect(job.tally.units).toBe(80);
+  });
+
+  test('counts survive a restart, and a job that waited for keys waits on', async () => {
+    await add('a', { unitsPerDay: 20 });
+    world.script = spends(searches(3));
+    const id = await world.submit();
+    await world.until(id, 'waiting');
+    await world.closeStorages();
+    await world.addStorage();
+    await pause(2500);
+    expect((await world.job(id)).state).toBe('waiting');
+    expect((await world.job(id)).history.filter(({ to }) => to === 'waiting')).toHaveLength(1);
+    expect((await quota('a')).used).toBe(20);
+    const { items } = { items: await world.store.credentials.collection.find({}).toArray() };
+    await updateCredential(world.store, String(items[0]?._id), { unitsPerDay: 30 });
+    await world.until(id, 'completed');
+    expect((await quota('a')).used).toBe(30);
+  });
+});
+
+test('a bucket of calls gives what it holds, then drop by drop', async () => {
+  await add('a', { unitsPerDay: null, callsPerHour: 4 });
+  world.script = spends(searches(6));
+  const id = await world.submit();
+  const { waiting } = await world.until(id, 'waiting');
+  expect(servedBy()).toHaveLength(4);
+  expect(waiting).toMatchObject({
+    reason: 'rate_limited',
+    detail: expect.stringContaining('calls of an hour'),
+  });
+  const until = waiting?.until.getTime() ?? 0;
+  expect(Math.abs(until - world.clock.now() - 15 * 60_000)).toBeLessThan(20_000);
+  world.clock.set(until + 1000);
+  await world.eventually(
+    () => servedBy(),
+    (names) => names.length === 5,
+  );
+  world.clock.advance(3_600_000);
+  await world.until(id, 'completed');
+});
+
+describe('different things in some days', () => {
+  beforeEach(() =>
+    world.announce({ provider: { ...PROVIDER, distinct: { limit: 3, days: 7, what: 'hashtags' } } }),
+  );
+  const ask = async (tag: string): Promise<string> => {
+    world.script = (step) =>
+      step.kind === 'start'
+        ? done([], [{ kind: 'search', key: `tag ${tag}`, input: { tag }, distinct: tag }])
+        : { ...done(), spent: { search: 1 } };
+    return world.submit();
+  };
+
+  test('the one too many waits with a reason until the first no longer counts; known ones and other keys go', async () => {
+    const key = await add('a', { unitsPerDay: null });
+    for (const tag of ['one', 'two', '$three', 'one']) await world.until(await ask(tag), 'completed');
+    expect((await credential(key)).distinct.map(({ what }) => what)).toEqual(['one', 'two', '$three']);
+    const id = await ask('four');
+    const { waiting } = await world.until(id, 'waiting');
+    const first = (await credential(key)).distinct[0]?.at.getTime() ?? 0;
+    expect(waiting).toMatchObject({
+      reason: 'rate_limited',
+      until: new Date(first + 7 * 86_400_000),
+      detail: expect.stringContaining(
+        '3 different hashtags were asked for in 7 days; there is room again at',
+      ),
+    });
+    expect((await quota('a')).used).toBe(40);
+    await world.until(await ask('two'), 'completed');
+    const other = await add('b', { unitsPerDay: null });
+    await world.until(id, 'completed');
+    expect((await credential(other)).distinct.map(({ what }) => what)).toEqual(['four']);
+    // A known thing goes to the key that knows it, though another one has room.
+    await world.until(await ask('four'), 'completed');
+    expect(servedBy().at(-1)).toBe('b');
+
+    world.clock.advance(8 * 86_400_000);
+    await world.until(await ask('five'), 'completed');
+    expect((await credential(key)).distinct.map(({ what }) => what)).toEqual(['five']);
+  });
+
+  test('a thing for which there is no quota takes no room', async () => {
+    const key = await add('a', { unitsPerDay: 5 });
+    await world.until(await ask('one'), 'waiting');
+    expect((await credential(key)).distinct).toEqual([]);
+  });
+});
+
+describe('many at once', () => {
+  test('three replicas with many steps and results that come late never spend more than there is', async () => {
+    for (let i = 0; i < 2; i++) await world.addStorage();
+    await add('a', { project: 'one', unitsPerDay: 95 });
+    await add('b', { project: 'one' });
+    await add('c', { project: 'two', unitsPerDay: 60 });
+    let open = 0;
+    let most = 0;
+    const late: StepWork[] = [];
+    world.script = async (step) => {
+      if (step.kind === 'start') return done([], [...searches(12), deep(12)].flat());
+      most = Math.max(most, ++open);
+      late.push(step);
+      return undefined;
+    };
+    const ids = [await world.submit(), await world.submit()];
+    const spent = new Map<string, number>();
+    const sums = async () => [(await quota('one')).used, (await quota('two')).used];
+    for (let quiet = 0; quiet < 15; quiet++) {
+      await pause(100);
+      const [one = 0, two = 0] = await sums();
+      expect(one).toBeLessThanOrEqual(95);
+      expect(two).toBeLessThanOrEqual(60);
+      for (const step of late.splice(0)) {
+        quiet = 0;
+        // What is charged and not yet answered, and what was spent, are together within the quota at any time.
+        const calls = step.kind === 'deep' ? { search: 1, videos: 1 } : { search: 1 };
+        const project = step.credential?.sealed === 'sealed-c' ? 'two' : 'one';
+        spent.set(project, (spent.get(project) ?? 0) + (step.kind === 'deep' ? 11 : 10));
+        await world.answer(step, { ...done(), spent: calls }, 2);
+      }
+    }
+    for (const id of ids) await world.until(id, 'waiting');
+    // Exactly what was spent is counted, although each result came twice.
+    await world.eventually(sums, ([one, two]) => one === spent.get('one') && two === spent.get('two'));
+    expect(spent.get('one')).toBeGreaterThan(70);
+    expect(spent.get('two')).toBeGreaterThan(40);
+    expect(most).toBeGreaterThan(0);
+  });
+
+  test('what did not go out comes back, on the same day; a death before it goes out costs what was taken', async () => {
+    await add('a', { callsPerHour: 5 });
+    const credentials = new Credentials({
+      store: world.store,
+      log: { warn: () => undefined },
+      providerOf: () => PROVIDER,
+    });
+    const steps = ['s0', 's1', 's2'].map((_id) => ({ _id, kind: 'search' }) as StepDocument);
+    const lease = async () => {
+      const { granted } = await credentials.lease({ _id: 'j', source: 'x' }, steps, 't');
+      return [...granted.values()].map(({ charge }) => charge);
+    };
+    const charges = await lease();
+    // As long as nobody gives it back, it is taken.
+    expect(await quota('a')).toMatchObject({ used: 30 });
+    await credentials.giveBack(charges.slice(1));
+    expect((await quota('a')).used).toBe(10);
+    expect((await quota('a')).tokens).toBeCloseTo(4, 1);
+    await credentials.giveBack(charges.slice(0, 1).map((charge) => ({ ...charge, day: '2026-01-01' })));
+    expect((await quota('a')).used).toBe(10);
+  });
+
+  test('any number of leases of one quota at once get no more than there is of it', async () => {
+    await add('a', { unitsPerDay: 100, callsPerHour: 7 });
+    const steps = Array.from({ length: 12 }, (_, n) => ({ _id: `s${n}`, kind: 'search' }) as StepDocument);
+    const leases = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        new Credentials({
+          store: world.store,
+          log: { warn: () => undefined },
+          providerOf: () => PROVIDER,
+        }).lease({ _id: `j${n}`, source: 'x' }, steps.slice(0, 3 + (n % 3)), `t${n}`),
+      ),
+    );
+    const granted = leases.reduce((sum, lease) => sum + lease.granted.size, 0);
+    expect(granted).toBe(7);
+    expect((await quota('a')).used).toBe(70);
+  });
 });

@@ -196,6 +196,12 @@ export class World {
     return value;
   }
 
+  /** Ends all storage services; others may be added. */
+  async closeStorages(): Promise<void> {
+    for (const storage of this.#storages.splice(0)) await storage.close();
+    await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
+  }
+
   async close(): Promise<void> {
     for (const storage of this.#storages) await storage.close();
     const admin = this.broker;
