@@ -360,6 +360,22 @@ test('the secret is in no answer, no line of the log, and nowhere in the databas
     url: `/api/v1/credentials?secret=${CANARY}`,
     payload: '{"secret": "' + CANARY,
   });
+  // A message that could not be handled carries what is sealed.
+  const { sealed } = (await gateway.store.credentials.collection.findOne({}))!;
+  const message = JSON.stringify({ steps: [{ credential: { id: body.id, sealed: sealed as string } }] });
+  await gateway.store.deadLetters.collection.insertOne({
+    _id: 'letter' as never,
+    reason: 'unroutable',
+    exchange: 'magpie.steps',
+    routingKey: 'x',
+    headers: {},
+    body: Buffer.from(message).toString('base64'),
+    at: new Date(),
+  });
+  const { items: letters } = (await ask<{ items: { text: string }[] }>('GET', 'dead-letters')).body;
+  expect(letters[0]?.text).toContain(body.id);
+  expect(letters[0]?.text).not.toContain(String(sealed).slice(0, 20));
+  answered.pop();
   expect(answered.length).toBeGreaterThan(40);
   const everything = answered.join('\n');
   expect(everything).not.toContain('CANARY');
