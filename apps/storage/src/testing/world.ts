@@ -125,6 +125,12 @@ export class World {
     return storage;
   }
 
+  /** Nothing of storage runs any more. */
+  async closeStorages(): Promise<void> {
+    for (const storage of this.#storages.splice(0)) await storage.close();
+    await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
+  }
+
   /** Sends what became of a step, `times` times. */
   async answer(step: Pick<StepWork, 'id' | 'lease'>, answer: Answer, times = 1): Promise<void> {
     for (let i = 0; i < times; i++)
@@ -203,9 +209,8 @@ export class World {
   }
 
   async close(): Promise<void> {
-    for (const storage of this.#storages) await storage.close();
     const admin = this.broker;
-    await Promise.all(this.#brokers.map((broker) => broker.close()));
+    await this.closeStorages();
     await admin.close();
     await this.store.connection.dropDatabase();
     await this.store.close();
