@@ -85,7 +85,7 @@ export function carriesFrom(
     from = quota.exhaustedUntil ?? at;
     lacks = 'quota';
   }
-  if (quota.unitsPerDay !== null && units > quota.unitsPerDay - usedAt(quota, from)) {
+  if (quota.unitsPerDay !== null && units > 0 && units > quota.unitsPerDay - usedAt(quota, from)) {
     from = Math.max(from, nextDayIn(from, quota.resetTimeZone));
     lacks = units > quota.unitsPerDay ? 'too_dear' : 'quota';
   }

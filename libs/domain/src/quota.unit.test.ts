@@ -106,7 +106,7 @@ describe('what a quota carries', () => {
         expect(lacks === null).toBe(from === now);
         if (lacks !== null && from - 1000 >= now) expect(carries(quota, need, 1, from - 1000)).toBe(0);
       }),
-      { numRuns: 500 },
+      { numRuns: 1000 },
     );
   });
 
