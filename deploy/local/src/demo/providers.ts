@@ -134,11 +134,30 @@ async function onPort<T extends { url: string }>(
   place: number,
   start: (at: { host: string; port: number }) => Promise<T>,
 ): Promise<T> {
-  const host = process.platform === 'linux' ? `127.0.77.${place}` : '127.0.0.1';
-  const double = await start({ host, port: ports[name] ?? 0 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EADDRINUSE') throw error;
-    return start({ host, port: 0 });
-  });
+  const port = ports[name] ?? 0;
+  const own = `127.0.77.${place}`;
+  const ways = [
+    { host: own, port },
+    { host: own, port: 0 },
+    { host: '127.0.0.1', port },
+    { host: '127.0.0.1', port: 0 },
+  ].filter(({ host }) => host !== own || process.platform === 'linux');
+  const double = await startOne(ways, start);
   ports[name] = Number(new URL(double.url).port);
   return double;
+}
+
+/** Starts at the first place that is free and that this machine has. */
+async function startOne<T>(
+  ways: readonly { host: string; port: number }[],
+  start: (at: { host: string; port: number }) => Promise<T>,
+): Promise<T> {
+  for (const at of ways) {
+    try {
+      return await start(at);
+    } catch (error) {
+      if (!['EADDRINUSE', 'EADDRNOTAVAIL'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+  throw new Error('no address of loopback is free');
 }

@@ -5,6 +5,8 @@ import type { DemoCredential } from '../demo/providers.ts';
 import { ApiProblem, type Api } from './api.ts';
 import type { Screen } from './screen.ts';
 
+/** Of a demo's keys. */
+const KEY_NAME = 'demo';
 const DAY = 86_400_000;
 /** How long to wait for what a job brings at first. */
 const PATIENCE_MS = 60_000;
@@ -12,6 +14,7 @@ const OVER = ['completed', 'failed', 'stopped', 'terminated'];
 
 interface DemoJob {
   source: string;
+  provider: string;
   /** What it collects, in words. */
   about: string;
   body: { params: Record<string, unknown>; schedule?: Record<string, unknown> };
@@ -24,6 +27,7 @@ interface DemoJob {
 const demoJobs = (since: number): DemoJob[] => [
   {
     source: 'instagram-hashtag',
+    provider: 'instagram',
     about: '#sunset, with photos',
     body: {
       params: {
@@ -40,16 +44,18 @@ const demoJobs = (since: number): DemoJob[] => [
   },
   {
     source: 'facebook-pages',
+    provider: 'facebook',
     about: 'fans of 50 pages, every minute',
     body: {
       params: { pages: Array.from({ length: 50 }, (_, i) => `page${String(i + 1).padStart(5, '0')}`) },
       schedule: { every: 'PT1M' },
     },
     came: ({ samples }) => (samples > 0 ? `${samples} measurements` : undefined),
-    see: () => ['/api/fans/linechart/page00001', '/api/fans/table/page00001'],
+    see: () => ['/api/fans/linechart/page00006?interval=raw', '/api/fans/table/page00006?interval=raw'],
   },
   {
     source: 'youtube-search',
+    provider: 'youtube',
     about: 'videos about cricket, every 30 s',
     body: {
       params: { q: 'cricket', every: '30s', publishedAfter: new Date(since - 2 * DAY).toISOString() },
@@ -59,32 +65,44 @@ const demoJobs = (since: number): DemoJob[] => [
   },
 ];
 
-/**
- * Enters the demo's keys where they are missing, and enables those that were refused.
- * @throws Error when there are other keys: those of real providers are not sent to doubles
- */
-export async function enterCredentials(api: Api, credentials: readonly DemoCredential[]): Promise<void> {
+/** Enters the demo's keys where they are missing, and enables those that were refused. */
+async function enterCredentials(api: Api, credentials: readonly DemoCredential[]): Promise<void> {
   for (const credential of credentials) {
     const { items } = await api<{ items: { id: string; name: string; state: string }[] }>(
       `/api/v1/credentials?provider=${credential.provider}`,
     );
-    if (items.some(({ name }) => name !== 'demo'))
-      throw new Error(
-        `There are keys of ${credential.provider} here that are not the demo's. Give the demo another --data.`,
-      );
-    if (items.length === 0) await api('/api/v1/credentials', { ...credential, name: 'demo' });
-    for (const { id, state } of items)
-      if (state === 'disabled') await api(`/api/v1/credentials/${id}`, { state: 'active' }, 'PATCH');
+    const own = items.find(({ name }) => name === KEY_NAME);
+    if (own === undefined) await api('/api/v1/credentials', { ...credential, name: KEY_NAME });
+    else if (own.state === 'disabled')
+      await api(`/api/v1/credentials/${own.id}`, { state: 'active' }, 'PATCH');
   }
+}
+
+/** What a demo goes by. */
+export interface Demo {
+  api: Api;
+  /** Where the platform is reached, without a slash at its end. */
+  base: string;
+  /** The data directory. */
+  data: string;
+  memory: DemoMemory;
+  credentials: readonly DemoCredential[];
+  /** The sources whose collectors run. */
+  sources: readonly string[];
 }
 
 /** Makes the jobs that are not there, and shows of each what came and where to see it; notes them in `memory`. */
 export async function runDemoJobs(
-  { api, base, data, memory }: { api: Api; base: string; data: string; memory: DemoMemory },
+  { api, base, data, memory, credentials, sources }: Demo,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<void> {
-  const all = demoJobs(memory.since);
+  const all = demoJobs(memory.since).filter(({ source }) => sources.includes(source));
+  const providers = all.map(({ provider }) => provider);
+  await enterCredentials(
+    api,
+    credentials.filter(({ provider }) => providers.includes(provider)),
+  );
   const jobs: Job[] = [];
   for (const { source, body } of all) {
     const job =

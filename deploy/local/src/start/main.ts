@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import { isDemoData, noteDemo, recallDemo, type DemoMemory } from '../demo/memory.ts';
 import type { DemoProviders } from '../demo/providers.ts';
 import { startDemoSite } from '../demo/site.ts';
-import { startPlatform } from '../platform/platform.ts';
+import { collectorIds, startPlatform } from '../platform/platform.ts';
 import { startServers } from '../servers.ts';
 import { apiAt } from './api.ts';
-import { enterCredentials, runDemoJobs } from './demo-jobs.ts';
+import { runDemoJobs } from './demo-jobs.ts';
 import { runFirstJobs } from './first-jobs.ts';
 import { claimData } from './one-start.ts';
 import { HELP, parseStart, type StartOptions } from './options.ts';
@@ -77,8 +77,9 @@ async function start({
   screen.line(`  ${[...platform.processes.keys()].join(', ')}: logs in ${data}/logs`);
   if (providers) {
     screen.line('Collecting from doubles of Instagram, Facebook and YouTube:');
-    await enterCredentials(api, providers.credentials);
-    await runDemoJobs({ api, base: platform.url, data, memory: providers.memory }, screen, abort.signal);
+    const sources = collectorIds().filter((id) => replicas[id] !== 0);
+    const { memory, credentials } = providers;
+    await runDemoJobs({ api, base: platform.url, data, memory, credentials, sources }, screen, abort.signal);
   }
   screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
   screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
