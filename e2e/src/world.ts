@@ -20,6 +20,8 @@ export class World {
   readonly servers: TestServers;
   readonly platform: Platform;
   readonly site: FixtureSite;
+  /** Every answer of the API so far: headers and body. */
+  readonly heard: string[] = [];
 
   private constructor(servers: TestServers, platform: Platform, site: FixtureSite) {
     this.servers = servers;
@@ -65,15 +67,17 @@ export class World {
         ? {}
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      body: (await answer.json().catch(() => null)) as T,
-    };
+    const text = await answer.text();
+    this.heard.push(`${method} ${path} ${JSON.stringify([...answer.headers])} ${text}`);
+    return { status: answer.status, headers: answer.headers, body: parsed(text) as T };
   }
 
-  async submit(source: string, params: Record<string, unknown>): Promise<string> {
-    const { status, body } = await this.call<Job>('POST', '/api/v1/jobs', { source, params });
+  async submit(
+    source: string,
+    params: Record<string, unknown>,
+    rest: Record<string, unknown> = {},
+  ): Promise<string> {
+    const { status, body } = await this.call<Job>('POST', '/api/v1/jobs', { source, params, ...rest });
     if (status !== 202) throw new Error(`POST /api/v1/jobs: ${status} ${JSON.stringify(body)}`);
     return body.id;
   }
@@ -122,13 +126,14 @@ export class World {
     }
   }
 
-  async #list<T>(path: string): Promise<T[]> {
+  /** All of a list, page by page. */
+  async list<T>(path: string): Promise<T[]> {
     const all: T[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
       const { body }: Answer<{ items: T[]; next: string | null }> = await this.call(
         'GET',
-        `${path}?limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+        `${path}${path.includes('?') ? '&' : '?'}limit=500${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
       );
       all.push(...body.items);
       cursor = body.next;
@@ -137,21 +142,29 @@ export class World {
   }
 
   items(id: string): Promise<Item[]> {
-    return this.#list<Item>(`/api/v1/jobs/${id}/items`);
+    return this.list<Item>(`/api/v1/jobs/${id}/items`);
   }
 
   errors(id: string): Promise<JobError[]> {
-    return this.#list<JobError>(`/api/v1/jobs/${id}/errors`);
+    return this.list<JobError>(`/api/v1/jobs/${id}/errors`);
   }
 
   taskImages(id: string): Promise<Image[]> {
-    return this.#list<Image>(`/images_tasks/${id}/images`);
+    return this.list<Image>(`/images_tasks/${id}/images`);
   }
 
   async close(): Promise<void> {
     await this.platform.stop();
     await this.servers.stop();
     await this.site.close();
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
   }
 }
 

@@ -32,6 +32,8 @@ export interface FaultSetting {
   readonly status?: number;
   /** `429`, `5xx`: seconds in a Retry-After header. */
   readonly retryAfter?: number;
+  /** Error answers repeat the key or token that they were asked with, as careless servers and proxies do. */
+  readonly echo?: boolean;
 }
 
 export class Faults {
@@ -101,13 +103,13 @@ export function applyFaults(app: FastifyInstance, faults: Faults, answers: Fault
       return;
     }
     const tooMany = faults.take('429', url);
-    if (tooMany !== undefined) return sendFault(reply, answers.tooMany(request), tooMany);
+    if (tooMany !== undefined) return sendFault(request, reply, answers.tooMany(request), tooMany);
     const failed = faults.take('5xx', url);
-    if (failed !== undefined) return sendFault(reply, answers.serverError(request), failed);
+    if (failed !== undefined) return sendFault(request, reply, answers.serverError(request), failed);
     const expired = faults.take('expiredToken', url);
-    if (expired !== undefined) return sendFault(reply, answers.expiredToken(request), expired);
+    if (expired !== undefined) return sendFault(request, reply, answers.expiredToken(request), expired);
     const broken = answers.hasCursor(request) ? faults.take('brokenCursor', url) : undefined;
-    if (broken !== undefined) return sendFault(reply, answers.brokenCursor(request), broken);
+    if (broken !== undefined) return sendFault(request, reply, answers.brokenCursor(request), broken);
     return undefined;
   });
   app.addHook('onSend', async (request, reply, payload) => {
@@ -122,10 +124,25 @@ export function applyFaults(app: FastifyInstance, faults: Faults, answers: Fault
   });
 }
 
-function sendFault(reply: FastifyReply, answer: FaultAnswer, setting: FaultSetting): FastifyReply {
+function sendFault(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: FaultAnswer,
+  setting: FaultSetting,
+): FastifyReply {
   if (setting.retryAfter !== undefined) reply.header('retry-after', String(setting.retryAfter));
   return reply
     .code(setting.status ?? answer.status)
     .headers(answer.headers ?? {})
-    .send(answer.body);
+    .send(setting.echo === true ? echoing(request, answer.body) : answer.body);
+}
+
+/** An error's body whose message ends with the secret of the request, as it is and in a URL. */
+function echoing(request: FastifyRequest, body: unknown): unknown {
+  const { access_token: token, key } = request.query as Record<string, unknown>;
+  const { authorization = '', 'x-goog-api-key': header } = request.headers;
+  const secret = String(token ?? key ?? header ?? authorization.replace(/^\S+ +/, ''));
+  const { error, ...rest } = body as { error: { message: string } };
+  const url = `https://api.test${request.originalUrl}&access_token=${encodeURIComponent(secret)}`;
+  return { ...rest, error: { ...error, message: `${error.message} (${secret}, ${url})` } };
 }
