@@ -8,6 +8,7 @@ export const TAGS = {
   sources: 'What can be collected',
   credentials: 'Keys of providers, and their quotas',
   tasks: 'Images and text of web pages',
+  form: 'A form, and the pages of its tasks',
   fans: 'Fans and followers of pages over time',
   operations: 'Health, metrics, dead letters',
 } as const;
