@@ -202,12 +202,6 @@ export class World {
     return value;
   }
 
-  /** Ends all storage services; others may be added. */
-  async closeStorages(): Promise<void> {
-    for (const storage of this.#storages.splice(0)) await storage.close();
-    await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
-  }
-
   async close(): Promise<void> {
     const admin = this.broker;
     await this.closeStorages();
