@@ -6,6 +6,14 @@ export const KEPT_FAILURES = 1000;
 const BATCH = 500;
 
 /**
+ * Takes the steps and pages that were done off the ledger of a job that has no run open: the next run does them again
+ * under other ids, so nobody asks for these any more.
+ */
+export async function pruneDone(store: Store, jobId: string): Promise<void> {
+  await store.links.collection.deleteMany({ jobId, of: { $in: ['step', 'page'] }, state: 'done' } as never);
+}
+
+/**
  * Takes the oldest failures of a job off its ledger, beyond those that are kept; what they count for stays counted.
  * Each batch is a transaction of its own.
  */

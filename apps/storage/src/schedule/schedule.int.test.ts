@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, runId, type JobDocument, type RunDocument } from '@magpie/store';
-import { addsUp, done, found, page, pause, SOURCE, World } from '../testing/world.ts';
+import { addsUp, done, found, image, page, pause, SOURCE, World } from '../testing/world.ts';
 import { pruneFailures } from './prune.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -73,6 +73,39 @@ describe('with one storage', () => {
     expect(addsUp(job)).toBe(true);
     expect(job.history.map(({ to }) => to)).toEqual(['queued', 'running', 'waiting', 'running', 'waiting']);
     expect(await world.store.steps.countDocuments({ jobs: id })).toBe(0);
+  });
+
+  test('each run reads the pages again, tries what failed and rechecks what it has; the ledger does not grow', async () => {
+    const [kept, broken] = ['https://a.example/kept.png', 'https://a.example/broken.png'];
+    let works = false;
+    let fetched = 0;
+    world.script = ({ kind, url = '' }) => {
+      if (kind === 'start') return done([], [page('https://a.example/')]);
+      if (kind === 'page') return done([], [image(kept, { recheck: 'always' }), image(broken)]);
+      return url === broken && !works
+        ? { outcome: 'failed', code: 'http_status', message: 'gone', status: 404 }
+        : done([found(url, { data: { fetched: fetched++ } })]);
+    };
+    const id = await submit({ every: '10m' });
+    await over(id, 1);
+    expect((await world.job(id)).counts).toMatchObject({ discovered: 2, stored: 1, failed: 1 });
+    const lines = await world.store.links.countDocuments({ jobId: id });
+    world.seen.length = 0;
+    works = true;
+    await next(id);
+    expect(world.seen.map(({ kind, url }) => url ?? kind).sort()).toEqual([
+      'https://a.example/',
+      broken,
+      kept,
+      'start',
+    ]);
+    const job = await world.job(id);
+    expect(job.counts).toMatchObject({ discovered: 2, stored: 2, failed: 0, pending: 0 });
+    expect(job.pages).toMatchObject({ discovered: 2, done: 2 });
+    const item = await world.store.items.collection.findOne({ url: kept } as never);
+    expect(item).toMatchObject({ revision: 2, refs: 1 });
+    await next(id);
+    expect(await world.store.links.countDocuments({ jobId: id })).toBeLessThanOrEqual(lines);
   });
 
   test('a week with a change of the clocks: every run at its instant, no drift', async () => {

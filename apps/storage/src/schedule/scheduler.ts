@@ -15,7 +15,7 @@ import type { JobDocument, Store } from '@magpie/store';
 import { Ledger, type Session } from '../intake/ledger.ts';
 import { firstSteps, openRun, type Firing } from './open-run.ts';
 import { endOfPause } from './paused.ts';
-import { pruneFailures } from './prune.ts';
+import { pruneDone, pruneFailures } from './prune.ts';
 import { insertRun } from './runs.ts';
 
 /** So many jobs a turn; the next turn goes on with the others. */
@@ -58,7 +58,10 @@ export class Scheduler {
       if (description === undefined) continue;
       try {
         // Not under an open run: its own failures are counted from where it began.
-        if (run === null) await pruneFailures(store, _id);
+        if (run === null) {
+          await pruneDone(store, _id);
+          await pruneFailures(store, _id);
+        }
         const job = await store.transaction((session) => fireOne(store, session, _id, description, now));
         if (job === undefined) continue;
         fired.push(_id);
