@@ -18,7 +18,7 @@ import type { DemoMemory } from './memory.ts';
 const PUBLISHED_EVERY_MS = 30_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const POSTS_A_DAY = 500;
+const POSTS_A_DAY = 250;
 const VIDEOS = 6000;
 /** Enough for a search every 30 seconds, as a raised quota would be. */
 export const YOUTUBE_UNITS_A_DAY = 1_000_000;
