@@ -4,7 +4,7 @@ import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, runId, type JobDocument, type RunDocument } from '@magpie/store';
 import { addsUp, done, found, image, page, pause, SOURCE, World } from '../testing/world.ts';
 import { pruneFailures } from './prune.ts';
-import { Scheduler } from './scheduler.ts';
+import { dueBy, Scheduler } from './scheduler.ts';
 
 jest.setTimeout(120_000);
 
@@ -546,6 +546,25 @@ describe('with storages that come and go', () => {
     await world.addStorage();
     expect(await next(id)).toMatchObject({ number: 2, state: 'completed' });
     expect(await runsOf(id)).toHaveLength(2);
+  });
+
+  test('due jobs are found by their index', async () => {
+    const jobs = Array.from({ length: 500 }, (_, i) => ({
+      _id: `job${i}`,
+      state: 'waiting',
+      rank: 1,
+      retrying: false,
+      nextRunAt: i % 2 ? new Date(Date.now() + i * MINUTE) : null,
+    }));
+    await world.closeStorages();
+    await world.store.jobs.collection.insertMany(jobs as never[]);
+    const plan = await world.store.jobs.collection
+      .find(dueBy(Date.now()) as never)
+      .sort({ nextRunAt: 1 })
+      .limit(50)
+      .explain('executionStats');
+    expect(plan).toMatchObject({ executionStats: { totalDocsExamined: 0, totalKeysExamined: 0 } });
+    expect(JSON.stringify(plan)).toContain('nextRunAt_1');
   });
 
   test('two directors at once open each run once', async () => {
