@@ -26,7 +26,7 @@ import {
   type Key,
   type ProviderKeys,
 } from './keys.ts';
-import { givingBack, costOf, take } from './quotas.ts';
+import { returnCharges, take } from './quotas.ts';
 import { settleCalls } from './settle.ts';
 
 const REFRESH_MS = 1000;
@@ -292,29 +292,12 @@ export class Credentials {
 
   /** Returns charges of steps that certainly did not go out. */
   async giveBack(charges: readonly StepCharge[]): Promise<void> {
-    for (const [first, ...rest] of sameCharges(charges)) {
-      if (first === undefined) continue;
-      const { units, calls } = costOf(first);
-      const times = rest.length + 1;
-      const quota = (await this.#deps.store.quotas.collection.findOne({ _id: first.quota } as never, {
-        projection: { resetTimeZone: 1 },
-      })) as unknown as Pick<QuotaDocument, 'resetTimeZone'> | null;
-      await this.#deps.store.quotas.collection.updateOne(
-        { _id: first.quota } as never,
-        givingBack(
-          { day: first.day, units: units * times, calls: calls * times },
-          quota?.resetTimeZone ?? 'UTC',
-          this.#now(),
-        ) as never,
-      );
-    }
+    await returnCharges(this.#deps.store, charges, this.#now());
   }
 
   /** Takes in what became of charged steps; the view is read anew at the next turn. */
   async settle(reports: readonly CallReport[]): Promise<void> {
-    await settleCalls(this.#deps.store, this.#deps.log, reports, this.#now());
-    if (reports.some(({ verdict, usage }) => verdict !== undefined || usage !== undefined))
-      this.#readAt = -Infinity;
+    if (await settleCalls(this.#deps.store, this.#deps.log, reports, this.#now())) this.#readAt = -Infinity;
   }
 }
 
@@ -325,15 +308,6 @@ function groups(steps: readonly StepDocument[]): StepDocument[][] {
     const known = out.get(needKey(step));
     if (known) known.push(step);
     else out.set(needKey(step), [step]);
-  }
-  return [...out.values()];
-}
-
-function sameCharges(charges: readonly StepCharge[]): StepCharge[][] {
-  const out = new Map<string, StepCharge[]>();
-  for (const charge of charges) {
-    const key = JSON.stringify([charge.quota, charge.day, charge.calls, charge.costs]);
-    out.set(key, [...(out.get(key) ?? []), charge]);
   }
   return [...out.values()];
 }

@@ -147,3 +147,36 @@ export function exhausting(day: string, until: number | undefined, timeZone: str
     },
   ];
 }
+
+/** Returns charges of steps that certainly did not go out. */
+export async function returnCharges(
+  store: Store,
+  charges: readonly StepCharge[],
+  now: number,
+): Promise<void> {
+  for (const [first, ...rest] of sameCharges(charges)) {
+    if (first === undefined) continue;
+    const { units, calls } = costOf(first);
+    const times = rest.length + 1;
+    const quota = (await store.quotas.collection.findOne({ _id: first.quota } as never, {
+      projection: { resetTimeZone: 1 },
+    })) as unknown as Pick<QuotaDocument, 'resetTimeZone'> | null;
+    await store.quotas.collection.updateOne(
+      { _id: first.quota } as never,
+      givingBack(
+        { day: first.day, units: units * times, calls: calls * times },
+        quota?.resetTimeZone ?? 'UTC',
+        now,
+      ) as never,
+    );
+  }
+}
+
+function sameCharges(charges: readonly StepCharge[]): StepCharge[][] {
+  const out = new Map<string, StepCharge[]>();
+  for (const charge of charges) {
+    const key = JSON.stringify([charge.quota, charge.day, charge.calls, charge.costs]);
+    out.set(key, [...(out.get(key) ?? []), charge]);
+  }
+  return [...out.values()];
+}

@@ -8,15 +8,16 @@ import { costOf, exhausting, givingBack } from './quotas.ts';
 /**
  * Gives back what was not spent and takes the provider's word. Called once a result, after its commit: a death in
  * between keeps what it took, so the count errs on the side of less.
+ * @returns whether some key may serve less than it could
  */
 export async function settleCalls(
   store: Store,
   log: Pick<Logger, 'warn'>,
   reports: readonly CallReport[],
   now: number,
-): Promise<void> {
+): Promise<boolean> {
   await settleQuotas(store, reports, now);
-  await settleKeys(store, log, reports, now);
+  return settleKeys(store, log, reports, now);
 }
 
 async function zonesOf(store: Store, ids: readonly string[]): Promise<Map<string, string>> {
@@ -62,13 +63,15 @@ async function settleKeys(
   log: Pick<Logger, 'warn'>,
   reports: readonly CallReport[],
   now: number,
-): Promise<void> {
+): Promise<boolean> {
   const credentials = store.credentials.collection;
+  let less = false;
   const at = new Date(now);
   const used = new Set(reports.filter(wasUsed).map(({ charge }) => charge.credential));
   const resting = new Set<string>();
   for (const { charge, usage, verdict } of reports) {
     const id = { _id: charge.credential } as never;
+    if (verdict !== undefined) less = true;
     if (verdict?.state === 'exhausted') await credentials.updateOne(id, { $set: { lastExhaustedAt: at } });
     if (verdict?.state === 'resting' && !resting.has(charge.credential)) {
       resting.add(charge.credential);
@@ -76,7 +79,9 @@ async function settleKeys(
     }
     if (verdict?.state === 'refused') await disable(store, log, charge, verdict.message);
     const pause = usage === undefined ? null : restUntil(usage.percent, usage.until, now);
-    if (pause !== null) await credentials.updateOne(id, { $max: { restUntil: new Date(pause) } });
+    if (pause === null) continue;
+    less = true;
+    await credentials.updateOne(id, { $max: { restUntil: new Date(pause) } });
   }
   if (used.size > 0)
     await credentials.updateMany({ _id: { $in: [...used] } } as never, { $max: { lastUsedAt: at } } as never);
@@ -85,6 +90,7 @@ async function settleKeys(
     await credentials.updateMany({ _id: { $in: well }, rests: { $gt: 0 } } as never, {
       $unset: { rests: 1 },
     });
+  return less;
 }
 
 const wasUsed = ({ spent, verdict }: CallReport): boolean =>
