@@ -76,7 +76,7 @@ export class World {
     return world;
   }
 
-  /** Says what the scripted collector's source is like; in force when it returns. */
+  /** Says what the scripted collector's source is like; in force when it returns, if a storage of this world runs. */
   async announce(rest: Partial<SourceDescription> = {}): Promise<void> {
     const version = newId();
     await this.broker.publish({
@@ -93,6 +93,7 @@ export class World {
         ...rest,
       },
     });
+    if (this.#storages.length === 0) return;
     await this.eventually(
       () => this.store.sources.collection.findOne({ _id: SOURCE } as never),
       (found) => found?.['version'] === version,
