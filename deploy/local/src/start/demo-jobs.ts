@@ -12,6 +12,8 @@ const DAY = 86_400_000;
 const PATIENCE_MS = 60_000;
 const OVER = ['completed', 'failed', 'stopped', 'terminated'];
 
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
 interface DemoJob {
   source: string;
   provider: string;
@@ -32,15 +34,15 @@ const demoJobs = (since: number): DemoJob[] => [
     body: {
       params: {
         tag: '#sunset',
-        start: new Date(since - 2 * DAY).toISOString(),
-        end: new Date(since + 7 * DAY).toISOString(),
+        start: dayOf(since - 2 * DAY),
+        end: dayOf(since + 7 * DAY),
         minIntervalMinutes: 1,
         media: true,
       },
     },
     came: ({ counts }) =>
       counts.stored > 0 && counts.pending === 0 ? `${counts.stored} posts and photos` : undefined,
-    see: ({ id }) => [`/api/v1/jobs/${id}/items`],
+    see: ({ id }) => [`/task/${id}/`],
   },
   {
     source: 'facebook-pages',

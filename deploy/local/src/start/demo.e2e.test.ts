@@ -136,6 +136,8 @@ it('shows something of each source, and at the next start goes on with the same 
     const { status } = await fetch(address as string, { redirect: 'manual' });
     expect([address, status]).toEqual([address, 200]);
   }
+  const page = await (await fetch(`http://127.0.0.1:${port}/task/${made['instagram-hashtag']?.id}/`)).text();
+  expect(page).toMatch(/<img [^>]*src="[^"]*\/files\/images\//);
   const posts = await get<{ items: { kind: string; file: { url: string } | null }[] }>(
     `/api/v1/jobs/${made['instagram-hashtag']?.id}/items?limit=100`,
   );
