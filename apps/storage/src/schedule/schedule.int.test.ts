@@ -567,6 +567,30 @@ describe('with storages that come and go', () => {
     expect(JSON.stringify(plan)).toContain('nextRunAt_1');
   });
 
+  test('jobs that cannot run keep no other from running', async () => {
+    await world.closeStorages();
+    const make = async (source: string): Promise<string> => {
+      const schedule = planSchedule({ every: '10m' }, world.clock.now());
+      const wanted = { source, params: {}, priority: 'normal', correlationId: newId(), schedule } as const;
+      return (await createJob(world.store, wanted)).job._id;
+    };
+    for (let i = 0; i < 60; i++) await make('unheard-of');
+    const id = await make(SOURCE);
+    const errors: unknown[] = [];
+    const scheduler = new Scheduler({
+      store: world.store,
+      clock: world.clock.now,
+      describe: (source) => (source === SOURCE ? {} : undefined),
+      changed: () => undefined,
+      onError: (error) => void errors.push(error),
+    });
+    await pause(20);
+    expect(await scheduler.fire()).toEqual([]);
+    expect(await scheduler.fire()).toEqual([id]);
+    expect(await scheduler.fire()).toEqual([]);
+    expect(errors).toHaveLength(60);
+  });
+
   test('two directors at once open each run once', async () => {
     await world.closeStorages();
     const ids: string[] = [];

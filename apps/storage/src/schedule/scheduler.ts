@@ -20,6 +20,8 @@ import { insertRun } from './runs.ts';
 
 /** So many jobs a turn; the next turn goes on with the others. */
 const JOBS_A_TURN = 50;
+/** A job whose run could not be opened is passed over for so long, so that it keeps no other from running. */
+const PASSED_OVER_MS = 5000;
 
 export interface SchedulerDeps {
   store: Store;
@@ -35,6 +37,7 @@ type DueJob = JobDocument & { nextRunAt: Date };
 
 export class Scheduler {
   readonly #deps: SchedulerDeps;
+  readonly #passedOver = new Map<string, number>();
 
   constructor(deps: SchedulerDeps) {
     this.#deps = deps;
@@ -45,15 +48,15 @@ export class Scheduler {
     const { store, clock, changed, describe, onError } = this.#deps;
     const now = clock();
     const due = (await store.jobs.collection
-      .find(dueBy(now) as never, { projection: { source: 1, run: 1 } })
+      .find({ ...dueBy(now), ...this.#others() } as never, { projection: { source: 1, run: 1 } })
       .sort({ nextRunAt: 1 })
       .limit(JOBS_A_TURN)
       .toArray()) as unknown as Pick<JobDocument, '_id' | 'source' | 'run'>[];
     const fired: string[] = [];
     for (const { _id, source, run } of due) {
-      const description = describe(source);
-      if (description === undefined) continue;
       try {
+        const description = describe(source);
+        if (description === undefined) throw new Error(`nothing is known of the source ${source}`);
         // Not under an open run: its own failures are counted from where it began.
         if (run === null) {
           await pruneDone(store, _id);
@@ -64,10 +67,16 @@ export class Scheduler {
         fired.push(_id);
         changed(job);
       } catch (error) {
+        this.#passedOver.set(_id, performance.now() + PASSED_OVER_MS);
         onError(error);
       }
     }
     return fired;
+  }
+
+  #others(): object {
+    for (const [id, until] of this.#passedOver) if (until < performance.now()) this.#passedOver.delete(id);
+    return this.#passedOver.size === 0 ? {} : { _id: { $nin: [...this.#passedOver.keys()] } };
   }
 }
 
