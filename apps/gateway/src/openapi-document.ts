@@ -14,6 +14,7 @@ import {
   Source,
   Text,
   TextTask,
+  Video,
   type HttpErrorCode,
 } from '@magpie/contracts';
 import type { TSchema } from 'typebox';
@@ -34,6 +35,7 @@ const COMPONENTS = {
   Source,
   Text,
   TextTask,
+  Video,
 } as const satisfies Record<string, TSchema>;
 
 const table = (rows: string[][]): string => rows.map((row) => `| ${row.join(' | ')} |`).join('\n');

@@ -9,6 +9,7 @@ export const TAGS = {
   credentials: 'Keys of providers, and their quotas',
   tasks: 'Images and text of web pages',
   form: 'A form, and the pages of its tasks',
+  videos: 'Videos, and the search in them',
   fans: 'Fans and followers of pages over time',
   operations: 'Health, metrics, dead letters',
 } as const;

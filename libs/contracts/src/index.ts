@@ -12,3 +12,4 @@ export * from './messages.ts';
 export * from './http.ts';
 export * from './credential.ts';
 export * from './plan.ts';
+export * from './video.ts';

@@ -17,3 +17,5 @@ export * from './remove-job.ts';
 export * from './dead-letters.ts';
 export * from './credentials.ts';
 export { CREDENTIAL_QUERIES, type CredentialFilter } from './credential-queries.ts';
+export * from './videos.ts';
+export { RANKED, SCANNED, VIDEO_QUERIES, type VideoFilter } from './video-queries.ts';

@@ -111,6 +111,14 @@ export const defineModels = (connection: Connection): Models => ({
     [{ host: 1, order: -1, _id: -1 }],
     [{ order: -1, _id: -1 }],
     [{ kind: 1, terms: 1 }, { partialFilterExpression: { terms: { $exists: true } } }],
+    [
+      { kind: 1, 'data.publishedAt': -1, _id: -1 },
+      { name: 'videos', partialFilterExpression: { kind: 'video' } },
+    ],
+    [
+      { kind: 1, 'data.channelId': 1, 'data.publishedAt': -1, _id: -1 },
+      { name: 'videosOfChannel', partialFilterExpression: { kind: 'video' } },
+    ],
     [{ 'file.sha256': 1 }, { sparse: true }],
     [
       { 'data.title': 'text', 'data.text': 'text', 'data.alt': 'text' },

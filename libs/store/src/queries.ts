@@ -8,6 +8,7 @@ import { newId } from '@magpie/domain';
 import type { Models } from './models.ts';
 import { CREDENTIAL_QUERIES } from './credential-queries.ts';
 import { RUN_QUERIES } from './run-queries.ts';
+import { VIDEO_QUERIES } from './video-queries.ts';
 
 export interface FindQuery {
   from: keyof Models;
@@ -20,6 +21,8 @@ export interface FindQuery {
 export interface PipelineQuery {
   from: keyof Models;
   pipeline: Record<string, unknown>[];
+  /** Name of the index to go by, where the planner could choose a worse one. */
+  hint?: string;
 }
 
 export type Query = FindQuery | PipelineQuery;
@@ -98,6 +101,7 @@ const joinItem = (extra: Record<string, unknown> = {}) => [
 export const QUERIES = {
   ...RUN_QUERIES,
   ...CREDENTIAL_QUERIES,
+  ...VIDEO_QUERIES,
   job: (id: string): FindQuery => ({ from: 'jobs', filter: { _id: id }, limit: 1 }),
 
   jobsByIds: (ids: readonly string[]): FindQuery => ({ from: 'jobs', filter: { _id: { $in: ids } } }),

@@ -10,7 +10,12 @@ export async function runQuery<T>(store: Store, query: Query, session?: ClientSe
   await store.connected();
   const collection = store[query.from].collection;
   const options = { maxTimeMS: MAX_TIME_MS, ...(session === undefined ? {} : { session }) };
-  if ('pipeline' in query) return (await collection.aggregate(query.pipeline, options).toArray()) as T[];
+  if ('pipeline' in query) {
+    const { pipeline, hint } = query;
+    return (await collection
+      .aggregate(pipeline, { ...options, ...(hint === undefined ? {} : { hint }) })
+      .toArray()) as T[];
+  }
   const { filter, sort, limit, projection } = query;
   return (await collection
     .find(filter, {

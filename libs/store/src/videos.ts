@@ -1,0 +1,140 @@
+/** Videos: the newest, and those that a search finds, ranked. */
+import { idOf, searchTerms } from '@magpie/domain';
+import type { Store } from './connect.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import type { ItemDocument } from './documents.ts';
+import { page, type PageOf, type PageRequest } from './lists.ts';
+import { runOne, runQuery } from './run-query.ts';
+import {
+  RANKED,
+  VIDEO_QUERIES,
+  type SearchScope,
+  type VideoFilter,
+  type VideoPlace,
+} from './video-queries.ts';
+
+/** The items of a job up to this many are looked up by their ids. */
+const MANY_ITEMS = 20_000;
+
+const publishedAt = ({ data }: ItemDocument): string => data['publishedAt'] as string;
+
+/** Videos, those published last first; of a job, if one is named. @throws InvalidCursor */
+export async function listVideos(
+  store: Store,
+  { jobId, ...filter }: VideoFilter & { jobId?: string | undefined },
+  request: PageRequest,
+): Promise<PageOf<ItemDocument>> {
+  const ids =
+    jobId === undefined
+      ? []
+      : (await runQuery<{ _id: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1))).map(
+          ({ _id }) => _id.slice(jobId.length + 1),
+        );
+  return page<ItemDocument, VideoPlace>(store, request, {
+    name: 'videos',
+    parts: ['text', 'text'],
+    keyOf: (video) => [publishedAt(video), video._id],
+    query: (limit, past) =>
+      jobId === undefined
+        ? VIDEO_QUERIES.videos(filter, limit, past)
+        : ids.length > MANY_ITEMS
+          ? VIDEO_QUERIES.videosOfLargeJob(jobId, filter, limit, past)
+          : VIDEO_QUERIES.videosAmong(ids, filter, limit, past),
+  });
+}
+
+interface Candidate {
+  _id: string;
+  title: string;
+  publishedAt: string;
+  order: number;
+  exact: boolean[];
+}
+type Ranked = Candidate & { score: number };
+
+/** Where a page ends: the last row, and what the first page saw. */
+type SearchKey = [score: number, publishedAt: string, id: string, upTo: number, floor: string];
+
+/** Stands for no floor in a cursor. */
+const ALL = 'all';
+
+/**
+ * Videos in whose title or description every one of the words begins a word. First those with more of the words as
+ * they stand, then with more of these in the title, then with more beginnings in the title, then those published
+ * last. Pages that follow show what was there when the first was read.
+ * @param words of `searchTerms`, at least one
+ * @throws InvalidCursor
+ */
+export async function searchVideos(
+  store: Store,
+  words: readonly string[],
+  { limit, cursor }: PageRequest,
+): Promise<PageOf<ItemDocument>> {
+  const list = `video-search-${idOf(...[...words].sort()).slice(0, 12)}`;
+  const past = decodeCursor<SearchKey>(list, ['number', 'text', 'text', 'number', 'text'], cursor);
+  const scope = await scopeOf(store, words, past);
+  if (scope === undefined) return { rows: [], next: null };
+  const candidates = await runQuery<Candidate>(store, VIDEO_QUERIES.videosWith(words, scope));
+  const ranked = candidates
+    .map((video) => ({ ...video, score: score(words, video) }))
+    .filter(
+      (video) =>
+        past === undefined || byRank(video, { score: past[0], publishedAt: past[1], _id: past[2] }) > 0,
+    )
+    .sort(byRank);
+  const chosen = ranked.slice(0, limit);
+  const last = chosen.at(-1);
+  const found = await runQuery<ItemDocument>(store, VIDEO_QUERIES.videosByIds(chosen.map(({ _id }) => _id)));
+  const byId = new Map(found.map((video) => [video._id, video]));
+  const upTo = scope.upTo ?? candidates.reduce((most, { order }) => Math.max(most, order), 0);
+  return {
+    rows: chosen.flatMap(({ _id }) => byId.get(_id) ?? []),
+    next:
+      ranked.length > limit && last !== undefined
+        ? encodeCursor(list, [last.score, last.publishedAt, last._id, upTo, scope.floor ?? ALL])
+        : null,
+  };
+}
+
+/** Where to look; undefined when there is nothing to find. */
+async function scopeOf(
+  store: Store,
+  words: readonly string[],
+  past: SearchKey | undefined,
+): Promise<SearchScope | undefined> {
+  if (past !== undefined) return { upTo: past[3], floor: past[4] === ALL ? undefined : past[4] };
+  const counts = await Promise.all(
+    words.map((word) => runOne<{ count: number }>(store, VIDEO_QUERIES.countVideosWith(word, RANKED + 1))),
+  );
+  const least = Math.min(...counts.map((found) => found?.count ?? 0));
+  if (least === 0) return undefined;
+  if (least <= RANKED) return { upTo: undefined, floor: undefined };
+  const oldest = await runOne<{ publishedAt: string }>(store, VIDEO_QUERIES.videoFloor());
+  return { upTo: undefined, floor: oldest?.publishedAt ?? '0' };
+}
+
+function score(words: readonly string[], { title, exact }: Candidate): number {
+  const inTitle = searchTerms(title);
+  return words.reduce(
+    (sum, word, i) =>
+      sum +
+      (exact[i] ? 10_000 : 0) +
+      (inTitle.includes(word) ? 100 : 0) +
+      (inTitle.some((term) => term.startsWith(word)) ? 1 : 0),
+    0,
+  );
+}
+
+type Rank = Pick<Ranked, 'score' | 'publishedAt' | '_id'>;
+
+const byRank = (a: Rank, b: Rank): number =>
+  b.score - a.score || compare(b.publishedAt, a.publishedAt) || compare(a._id, b._id);
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Paths below /files/ of those of these items that have a file. */
+export async function filesOf(store: Store, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const found = await runQuery<Pick<ItemDocument, '_id' | 'file'>>(store, VIDEO_QUERIES.filesOfItems(ids));
+  return new Map(found.flatMap(({ _id, file }) => (file === undefined ? [] : [[_id, file.path]])));
+}
