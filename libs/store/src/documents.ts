@@ -329,6 +329,8 @@ export interface RollupDocument {
   day: Date;
   /** By the hour, 0 to 23. */
   hours: Record<string, RollupHour>;
+  /** All of them together. */
+  total: Summary;
 }
 
 export interface CredentialDocument {

@@ -40,7 +40,7 @@ export async function isKnown(store: Store, of: Measured): Promise<boolean> {
   const queries = [
     SAMPLE_QUERIES.targetOfSource(of),
     SAMPLE_QUERIES.lastRollup(of),
-    SAMPLE_QUERIES.latestSamples(of, new Date(0), new Date(), 1),
+    SAMPLE_QUERIES.anySample(of),
   ];
   for (const query of queries) if ((await runOne(store, query)) !== undefined) return true;
   return false;
@@ -60,11 +60,16 @@ export async function readSeries(
     if (samples.length > limit) throw new TooManyPoints();
     return withVerdicts(store, of, distinct(samples));
   }
-  const hours = await hoursOf(store, of, interval === 'hour' ? hourOf(from) : dayOf(from), to, limit * 24);
-  const points = interval === 'hour' ? hours : daysOf(hours);
+  const points =
+    interval === 'hour'
+      ? await hoursOf(store, of, hourOf(from), to, limit)
+      : await daysOf(store, of, dayOf(from), to, limit);
   if (points.length > limit) throw new TooManyPoints();
   return points.map(pointOf);
 }
+
+/** Whether a sample was right is said by the next one; one that comes later than this is not looked for. */
+const SETTLED_MS = 7 * DAY_MS;
 
 /** A point of many samples. */
 export interface SpanPoint {
@@ -83,7 +88,12 @@ async function withVerdicts(store: Store, of: Measured, samples: SampleDocument[
     last?.suspect === true
       ? await runOne<SampleDocument>(
           store,
-          SAMPLE_QUERIES.samples(of, new Date(last.at.getTime() + 1), new Date(), 1),
+          SAMPLE_QUERIES.samples(
+            of,
+            new Date(last.at.getTime() + 1),
+            new Date(last.at.getTime() + SETTLED_MS),
+            1,
+          ),
         )
       : undefined;
   return samples.map(({ at, round, values, suspect = false }, i) => {
@@ -142,7 +152,20 @@ const sumUp = (points: readonly Point[]): SpanPoint[] =>
     hourOf,
   );
 
-const daysOf = (hours: readonly SpanPoint[]): SpanPoint[] => joined(hours, dayOf);
+/** The days that begin within the period, oldest first; `from` begins one. The last may not be summed up wholly. */
+async function daysOf(store: Store, of: Measured, from: Date, to: Date, limit: number): Promise<SpanPoint[]> {
+  const open = dayOf(await openFrom(store, of));
+  const days =
+    open > from
+      ? await runQuery<Pick<RollupDocument, 'day' | 'total'>>(
+          store,
+          SAMPLE_QUERIES.rollupDays(of, from, to < open ? to : new Date(open.getTime() - 1), limit + 1),
+        )
+      : [];
+  const closed = days.map(({ day, total }) => ({ at: day, summary: total }));
+  const rest = open > from ? open : from;
+  return rest > to ? closed : [...closed, ...joined(await hoursOf(store, of, rest, to, limit * 24), dayOf)];
+}
 
 /** Neighbours that begin in the same span become one. */
 function joined(points: readonly SpanPoint[], spanOf: (at: Date) => Date): SpanPoint[] {
@@ -210,8 +233,9 @@ async function latestPoints(
   );
   const whole = interval === 'hour' ? hourOf(from) : dayOf(from);
   const begin = rollups.length > least ? (rollups.at(-1)?.day ?? whole) : whole;
-  const hours = await hoursOf(store, of, begin > whole ? begin : whole, to, MOST_OPEN);
-  return (interval === 'hour' ? hours : daysOf(hours)).map(pointOf).toReversed();
+  const first = begin > whole ? begin : whole;
+  const points = await (interval === 'hour' ? hoursOf : daysOf)(store, of, first, to, MOST_OPEN);
+  return points.map(pointOf).toReversed();
 }
 
 /** What a job measures, by key; those in one state, or all. @throws InvalidCursor */

@@ -151,7 +151,8 @@ export const defineModels = (connection: Connection): Models => ({
     [{ source: 1, key: 1 }],
   ]),
   targetLoads: collection<TargetLoadDocument>(connection, 'targetLoads', [[{ at: 1 }]]),
-  samples: collection<SampleDocument>(connection, 'samples', [[{ 'of.source': 1, 'of.target': 1, at: 1 }]], {
+  // Without the time: with it, each sample would move its bucket's place in the index, at many times its own size.
+  samples: collection<SampleDocument>(connection, 'samples', [[{ 'of.source': 1, 'of.target': 1 }]], {
     timeseries: { timeField: 'at', metaField: 'of', granularity: 'minutes' },
   }),
   pendingSamples: collection<PendingSamplesDocument>(connection, 'pendingSamples', [[{ at: 1 }]]),

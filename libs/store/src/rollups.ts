@@ -3,7 +3,7 @@
  * its samples in, and put here by the first sample of a later hour: each sample counts exactly once, however often
  * its message comes. The hour that is not over is read from the samples themselves.
  */
-import { dayOf, joinSummaries } from '@magpie/domain';
+import { dayOf, emptySummary, joinSummaries, type Summary } from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { RollupDocument, RollupHour } from './documents.ts';
@@ -36,27 +36,30 @@ export async function writeHours(
   const found = (await store.rollups.collection
     .find({ _id: { $in: ids } } as never, { session })
     .toArray()) as unknown as RollupDocument[];
-  const known = new Map(found.map((rollup) => [rollup._id, rollup]));
-  const changes = new Map<string, { one: HourOfTarget; set: Record<string, RollupHour> }>();
-  for (const one of hours) {
-    const id = rollupId(one.source, one.target, one.from);
-    const name = String(one.from.getUTCHours());
-    const change = changes.get(id) ?? { one, set: {} };
-    changes.set(id, change);
-    const before = change.set[`hours.${name}`] ?? known.get(id)?.hours[name];
-    change.set[`hours.${name}`] = before === undefined ? one.summary : joinHours(before, one.summary);
+  const rollups = new Map(found.map((rollup) => [rollup._id, rollup]));
+  const changed = new Map<string, Set<string>>();
+  for (const { source, target, from, summary } of hours) {
+    const _id = rollupId(source, target, from);
+    const day = dayOf(from);
+    const rollup = rollups.get(_id) ?? { _id, source, target, day, hours: {}, total: emptySummary() };
+    rollups.set(_id, rollup);
+    const hour = String(from.getUTCHours());
+    const before = rollup.hours[hour];
+    rollup.hours[hour] = before === undefined ? summary : joinHours(before, summary);
+    changed.set(_id, (changed.get(_id) ?? new Set()).add(hour));
   }
-  await store.rollups.collection.bulkWrite(
-    [...changes].map(([_id, { one, set }]) => ({
-      updateOne: {
-        filter: { _id },
-        update: {
-          $set: set,
-          $setOnInsert: { source: one.source, target: one.target, day: dayOf(one.from) },
-        },
-        upsert: true,
-      },
-    })) as never,
-    { session, ordered: false },
-  );
+  const writes = [...changed].map(([_id, names]) => {
+    const { source, target, day, hours: all } = rollups.get(_id) as RollupDocument;
+    const $set: Record<string, unknown> = { total: totalOf(all) };
+    for (const name of names) $set[`hours.${name}`] = all[name];
+    const update = { $set, $setOnInsert: { source, target, day } };
+    return { updateOne: { filter: { _id }, update, upsert: true } };
+  });
+  await store.rollups.collection.bulkWrite(writes as never, { session, ordered: false });
 }
+
+/** Hours by their number, which is the order of such keys. */
+export const totalOf = (hours: RollupDocument['hours']): Summary =>
+  Object.values(hours)
+    .map(({ count, suspect, values }): Summary => ({ count, suspect, values }))
+    .reduce(joinSummaries, emptySummary());

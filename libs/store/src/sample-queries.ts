@@ -40,6 +40,14 @@ export const SAMPLE_QUERIES = {
     limit: 1,
   }),
 
+  /** Some sample, whichever. */
+  anySample: (of: Measured): FindQuery => ({
+    from: 'samples',
+    filter: meta(of),
+    limit: 1,
+    projection: { _id: 0, at: 1 },
+  }),
+
   /** Oldest first, both ends included. */
   samples: (of: Measured, from: Date, to: Date, limit: number): FindQuery => ({
     from: 'samples',
@@ -64,6 +72,15 @@ export const SAMPLE_QUERIES = {
     filter: { _id: rollupIds(of, from, to), target: of.target },
     sort: { _id: 1 },
     limit,
+  }),
+
+  /** The same, without their hours. */
+  rollupDays: (of: Measured, from: Date, to: Date, limit: number): FindQuery => ({
+    from: 'rollups',
+    filter: { _id: rollupIds(of, from, to), target: of.target },
+    sort: { _id: 1 },
+    limit,
+    projection: { day: 1, total: 1 },
   }),
 
   /** Days that begin within, newest first. */

@@ -1,5 +1,5 @@
 import { emptySummary, joinSummaries, summaryOf } from '@magpie/domain';
-import { rollupId, type RollupHour, type SampleDocument } from '@magpie/store';
+import { rollupId, totalOf, type RollupHour, type SampleDocument } from '@magpie/store';
 import { startGateway, type TestGateway } from '../testing/gateway.ts';
 
 const KEY = 'a-very-secret-key';
@@ -53,7 +53,12 @@ async function keep(samples: SampleDocument[]): Promise<void> {
   await gateway.store.samples.collection.insertMany(samples as never);
   if (rollups.size > 0)
     await gateway.store.rollups.collection.insertMany(
-      [...rollups.values()].map((rollup) => ({ ...rollup, source, target })) as never,
+      [...rollups.values()].map((rollup) => ({
+        ...rollup,
+        total: totalOf(rollup.hours),
+        source,
+        target,
+      })) as never,
     );
 }
 

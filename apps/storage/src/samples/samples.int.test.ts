@@ -2,7 +2,12 @@ import { jest } from '@jest/globals';
 import type { Sample, TargetReport } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
 import {
+  adoptTargets,
   createJob,
+  discardTargets,
+  dropStaleTargets,
+  loadTargets,
+  removeJob,
   type JobDocument,
   type SampleDocument,
   type StepDocument,
@@ -22,15 +27,25 @@ const TERMS = { param: 'pages', step: 'measure', perStep: 3, jumpParam: 'jump' }
 let world: World;
 afterEach(() => world.close());
 
-/** A job of these targets. Its start step is answered by a step that keeps it alive. */
+/** A job of these targets that runs tomorrow for the first time; until then the tests open its rounds. */
 async function measuringJob(keys: string[], params: Record<string, unknown> = {}): Promise<JobDocument> {
   await world.announce({ targets: TERMS });
+  const schedule = {
+    every: 'PT10M',
+    cron: null,
+    timeZone: 'UTC',
+    until: null,
+    jitterMs: 0,
+    anchor: new Date(Date.now() + 24 * HOUR),
+    asked: null,
+  };
   const { job } = await createJob(world.store, {
     source: SOURCE,
     params,
     priority: 'normal',
     correlationId: newId(),
     targets: keys,
+    schedule,
   });
   return job;
 }
@@ -40,6 +55,11 @@ async function openRound(job: JobDocument, number: number, dueAt: number): Promi
   return world.store.transaction(async (session) => {
     const run = { number, dueAt: new Date(dueAt), intervalMs: INTERVAL };
     const steps = await targetSteps(world.store, session, job, { targets: TERMS }, run);
+    await world.store.jobs.collection.updateOne(
+      { _id: job._id } as never,
+      { $set: { state: 'running', waiting: null }, $inc: { rev: 1 } },
+      { session },
+    );
     if (steps.length > 0)
       await world.store.steps.collection.insertMany(
         steps.map((step) => ({ ...step, state: 'ready' })) as never,
@@ -202,4 +222,258 @@ test('a jump is suspect, and the next sample confirms or clears it', async () =>
     4,
     0,
   ]);
+});
+
+test('hours are summed up once, and put away by the first sample of the next', async () => {
+  world = await World.make();
+  const job = await measuringJob(['a']);
+  const t = start();
+  for (let round = 0; round < 8; round++)
+    await playRound(job, round + 1, t + round * INTERVAL, (target) =>
+      sample(target, t + round * INTERVAL, 100 + ((round * 7) % 10)),
+    );
+  const rollups = await world.store.rollups.find({}).lean();
+  const first = rollups[0]!.hours[String(new Date(t).getUTCHours())];
+  expect([rollups.length, Object.keys(rollups[0]!.hours).length, first]).toEqual([
+    1,
+    1,
+    {
+      count: 6,
+      suspect: 0,
+      to: new Date(t + 5 * INTERVAL),
+      values: { fans: { first: 100, last: 105, min: 100, max: 108 } },
+    },
+  ]);
+  expect((await targetOf(job, 'a')).hour).toMatchObject({ from: new Date(t + HOUR), count: 2 });
+
+  // A sample that was overtaken goes where it belongs.
+  await playRound(job, 9, t + 8 * INTERVAL, (target) => sample(target, t + 1000, 100));
+  const late = (await world.store.rollups.findOne({}).lean())!.hours[String(new Date(t).getUTCHours())];
+  expect([late?.count, (await targetOf(job, 'a')).last?.at]).toEqual([7, new Date(t + 7 * INTERVAL)]);
+});
+
+test('a stretch without samples is a gap, with its reason', async () => {
+  world = await World.make();
+  const job = await measuringJob(['a', 'b']);
+  const t = start();
+  const at = (round: number): number => t + round * INTERVAL;
+  const play = (round: number, without: string[] = []): Promise<void> =>
+    playRound(job, round, at(round), (target) =>
+      without.includes(target) ? undefined : sample(target, at(round), 5),
+    );
+  await play(1);
+  await play(2, ['b']);
+  await play(3);
+  await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+    $push: { history: { rev: 1, at: new Date(at(4)), from: 'running', to: 'paused' } } as never,
+  });
+  await play(13);
+  const gaps = await world.store.gaps.find({}).sort({ target: 1, from: 1 }).lean();
+  expect(gaps.map(({ target, from, to, missed, reason }) => [target, +from, +to, missed, reason])).toEqual([
+    ['a', at(3), at(13), 9, 'paused'],
+    ['b', at(1), at(3), 1, 'missed'],
+    ['b', at(3), at(13), 9, 'paused'],
+  ]);
+});
+
+test('what can not be measured is a state, looked at ever less often, until it is back', async () => {
+  world = await World.make();
+  const job = await measuringJob(['gone', 'moved', 'well']);
+  const t = start();
+  const asked: string[][] = [];
+  const play = async (round: number, back = false): Promise<void> => {
+    const before = world.seen.length;
+    await playRound(job, round, t + round * INTERVAL, (target) =>
+      target === 'well' || back
+        ? sample(target, t + round * INTERVAL, 5)
+        : target === 'gone'
+          ? { target, state: 'unknown', message: 'no such page' }
+          : { target, state: 'merged', movedTo: 'other' },
+    );
+    asked[round] = world.seen.slice(before).flatMap((step) => step.input['targets'] as string[]);
+  };
+  for (let round = 0; round <= 15; round++) await play(round);
+  const rounds = (target: string) =>
+    asked.flatMap((targets, round) => (targets.includes(target) ? round : []));
+  expect(rounds('well').length).toBe(16);
+  expect([rounds('gone'), rounds('moved')]).toEqual([
+    [0, 2, 6, 14],
+    [0, 2, 6, 14],
+  ]);
+  expect(await targetOf(job, 'gone')).toMatchObject({
+    state: 'unknown',
+    message: 'no such page',
+    misses: 4,
+    nextAt: new Date(t + 30 * INTERVAL),
+  });
+  expect(await targetOf(job, 'moved')).toMatchObject({ state: 'merged', movedTo: 'other' });
+  await play(30, true);
+  const back = await targetOf(job, 'gone');
+  expect([back.state, back.misses, back.nextAt, back.message]).toEqual(['active', 0, undefined, undefined]);
+  await play(31, true);
+  expect(rounds('gone')).toEqual([0, 2, 6, 14, 30, 31]);
+});
+
+test('one that was renamed is asked for by its id, and measured in every round', async () => {
+  world = await World.make();
+  const job = await measuringJob(['old']);
+  const t = start();
+  const round = (number: number, report: Partial<TargetReport>, measure = true): Promise<void> => {
+    world.script = async (step) => {
+      const samples = measure ? [sample('old', t + number * INTERVAL, 5)] : [];
+      if (step.input['targets'] === undefined) return undefined;
+      return measured(samples, [{ target: 'old', state: 'active', ...report }]);
+    };
+    return openRound(job, number, t + number * INTERVAL).then(async () => {
+      await world.eventually(
+        () => world.store.steps.countDocuments({}),
+        (left) => left === 0,
+      );
+    });
+  };
+  await round(1, { providerId: '77' });
+  await round(2, { state: 'unknown' }, false);
+  await round(4, { state: 'renamed', movedTo: 'new' });
+  await round(5, { state: 'renamed', movedTo: 'new' });
+  expect(world.seen.map(({ input }) => input['ids'])).toEqual([
+    undefined,
+    undefined,
+    { old: '77' },
+    { old: '77' },
+  ]);
+  expect((await samplesOf('old')).length).toBe(3);
+  expect(await targetOf(job, 'old')).toMatchObject({ state: 'renamed', movedTo: 'new', misses: 0 });
+});
+
+test('a round has as few steps as there can be, spread over the interval, always at the same places', async () => {
+  world = await World.make();
+  const keys = Array.from({ length: 100 }, (_, i) => `page${i}`);
+  const job = await measuringJob(keys);
+  const t = start();
+  const places = async (number: number): Promise<[number, string[]][]> => {
+    const dueAt = t + number * INTERVAL;
+    const steps = await openRound(job, number, dueAt);
+    await world.store.steps.collection.deleteMany({ kind: TERMS.step } as never);
+    return steps.map((step) => [step.notBefore!.getTime() - dueAt, step.input['targets'] as string[]]);
+  };
+  const first = await places(1);
+  expect(first.length).toBe(34);
+  expect(first.flatMap(([, targets]) => targets).sort()).toEqual(keys.sort());
+  const times = first.map(([at]) => at);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(Math.max(...times)).toBeLessThan(0.9 * INTERVAL);
+  expect(Math.max(...times.map((at, i) => at - (times[i - 1] ?? 0)))).toBeLessThan(INTERVAL / 5);
+  expect(await places(1009)).toEqual(first);
+
+  const [, [at, [, left, other]]] = first as [unknown, [number, string[]]];
+  await world.store.targets.collection.updateOne({ _id: `${job._id}:${left}` } as never, {
+    $set: { state: 'unknown', nextAt: new Date(t + 1e9) },
+  });
+  const without = await places(2);
+  expect(without[1]).toEqual([at, [first[1]![1][0], other]]);
+  expect(without.toSpliced(1, 1)).toEqual(first.toSpliced(1, 1));
+});
+
+test('terminating a job removes what only it measured', async () => {
+  world = await World.make();
+  const job = await measuringJob(['mine', 'ours']);
+  const other = await measuringJob(['ours', 'theirs']);
+  const t = start();
+  for (let round = 1; round <= 8; round++) {
+    const at = t + round * INTERVAL;
+    await playRound(job, round, at, (target) => (round === 3 ? undefined : sample(target, at, 5)));
+    await playRound(other, round, at, (target) => (target === 'theirs' ? sample(target, at, 5) : undefined));
+  }
+  expect(await world.store.rollups.countDocuments({})).toBe(3);
+  expect(await world.store.gaps.countDocuments({})).toBe(2);
+  await world.control(job._id, 'terminate');
+  await world.until(job._id, 'terminated');
+  expect([(await samplesOf('mine')).length, (await samplesOf('ours')).length]).toEqual([0, 7]);
+  expect((await samplesOf('theirs')).length).toBe(8);
+  expect((await world.store.rollups.find({}).lean()).map(({ target }) => target).sort()).toEqual([
+    'ours',
+    'theirs',
+  ]);
+  expect(await world.store.targets.countDocuments({ jobId: job._id })).toBe(0);
+  expect(await world.store.targets.countDocuments({ jobId: other._id })).toBe(2);
+  expect(await world.store.gaps.countDocuments({})).toBe(0);
+});
+
+test('removing an ended job keeps its samples, and the hour that was being summed up', async () => {
+  world = await World.make();
+  const job = await measuringJob(['a']);
+  const t = start();
+  await playRound(job, 1, t, (target) => sample(target, t, 5));
+  await world.control(job._id, 'stop');
+  await world.until(job._id, 'stopped');
+  expect(await removeJob(world.store, job._id)).toBe(true);
+  expect((await samplesOf('a')).length).toBe(1);
+  expect(await world.store.targets.countDocuments({})).toBe(0);
+  const [rollup] = await world.store.rollups.find({}).lean();
+  expect(Object.values(rollup!.hours).map(({ count }) => count)).toEqual([1]);
+});
+
+test('of targets whose job did not come nothing is left, and no job comes for them any more', async () => {
+  world = await World.make();
+  const { store } = world;
+  await loadTargets(store, { id: 'lost', source: SOURCE }, ['a', 'b']);
+  await loadTargets(store, { id: 'fresh', source: SOURCE }, ['a']);
+  const long = new Date(Date.now() + 16 * MINUTE);
+  await store.targetLoads.collection.updateOne({ _id: 'fresh' } as never, { $set: { at: long } });
+  await dropStaleTargets(store, long);
+  expect((await store.targets.find({}).lean()).map(({ jobId }) => jobId)).toEqual(['fresh']);
+  await expect(store.transaction((session) => adoptTargets(store, session, 'lost'))).rejects.toThrow(
+    'so long',
+  );
+  await store.transaction((session) => adoptTargets(store, session, 'fresh'));
+  await discardTargets(store, 'fresh');
+  expect(await store.targets.countDocuments({})).toBe(1);
+});
+
+test.each([
+  [3_600_000, 3600],
+  [0, undefined],
+])('samples are kept for %s ms', async (ms, seconds) => {
+  world = await World.make({ MAGPIE_SAMPLES_RETENTION: ms });
+  const [samples] = await world.store.connection.db!.listCollections({ name: 'samples' }).toArray();
+  expect((samples as { options?: { expireAfterSeconds?: number } }).options?.expireAfterSeconds).toBe(
+    seconds,
+  );
+});
+
+test('a schedule measures round after round by itself', async () => {
+  world = await World.make();
+  await world.announce({ targets: TERMS });
+  world.script = (step) => {
+    const targets = step.input['targets'] as string[];
+    return measured(targets.map((target) => sample(target, Date.now(), 5)));
+  };
+  const { job } = await createJob(world.store, {
+    source: SOURCE,
+    params: {},
+    priority: 'normal',
+    correlationId: newId(),
+    targets: ['a', 'b', 'c', 'd'],
+    schedule: {
+      every: 'PT2S',
+      cron: null,
+      timeZone: 'UTC',
+      until: null,
+      jitterMs: 0,
+      anchor: new Date(),
+      asked: null,
+    },
+  });
+  await world.eventually(
+    () => world.store.runs.countDocuments({ jobId: job._id, state: 'completed' }),
+    (runs) => runs >= 3,
+  );
+  await world.control(job._id, 'stop');
+  await world.until(job._id, 'stopped');
+  const rounds = new Map<number, Set<string>>();
+  for (const { of, round } of (await world.store.samples.find({}).lean()) as unknown as SampleDocument[])
+    rounds.set(+round, (rounds.get(+round) ?? new Set()).add(of.target));
+  const complete = [...rounds].filter(([, targets]) => targets.size === 4).map(([at]) => at);
+  expect(complete.length).toBeGreaterThanOrEqual(3);
+  expect(complete.every((at) => (at - complete[0]!) % 2000 === 0)).toBe(true);
 });
