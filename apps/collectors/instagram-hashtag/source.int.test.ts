@@ -2,7 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { createPlayer, playJob, type PlayedJob, type PlayOptions } from '@magpie/collector-kit/testing';
+import {
+  createPlayer,
+  playJob,
+  serveSite,
+  type PlayedJob,
+  type PlayOptions,
+} from '@magpie/collector-kit/testing';
 import {
   startInstagramDouble,
   type InstagramDouble,
@@ -80,6 +86,10 @@ describe('complete, in the period, with the fewest requests', () => {
     expect(asked()).toBe(1 + pages(double.recentMedia('sunset')) + pages(double.topMedia('sunset')));
     expect(double.requests).toHaveLength(asked());
     expect(job.spent).toEqual({ ig_hashtag_search: 1, media: asked() - 1 });
+    const nexts = job.steps.flatMap(({ outcome }) => (outcome.outcome === 'done' ? outcome.next : []));
+    expect(nexts.map(({ distinct, url }) => [distinct, url])).toEqual(
+      nexts.map(() => ['sunset', double.url]),
+    );
     expect(double.requests.every(({ query }) => query['limit'] === '50' || query['q'] === 'sunset')).toBe(
       true,
     );
@@ -122,6 +132,20 @@ describe('complete, in the period, with the fewest requests', () => {
     expect(postsOf(patient)).toEqual(links(within(both('sunset'), NOW - 2 * HOUR, NOW)));
   });
 
+  test('patience is for posts in a row, over pages', async () => {
+    await start({ posts: 4_000, tags: ['sunset'], disorderMs: 3 * HOUR });
+    const from = NOW - 3 * HOUR;
+    const recent = double.recentMedia('sunset');
+    let [older, read] = [0, 0];
+    while (older < 12) older = (recent[read++]?.at ?? 0) < from ? older + 1 : 0;
+    const pagesRead = Math.ceil(read / 50);
+    expect(recent.slice(0, read).filter(({ at }) => at < from).length).toBeGreaterThan(24);
+    const job = await play({ tag: 'sunset', start: instant(from), patience: 12 });
+    expect(double.count(/recent_media/)).toBe(pagesRead);
+    const wanted = links(within(recent.slice(0, pagesRead * 50), from, NOW));
+    expect(postsOf(job)).toEqual(expect.arrayContaining(wanted));
+  });
+
   test('a period that is over for more than a day is read from the top posts alone', async () => {
     await start();
     const from = NOW - 3 * DAY;
@@ -154,6 +178,34 @@ describe('complete, in the period, with the fewest requests', () => {
     expect(postsOf(job)).toEqual(links(both('sunset')));
     expect(asked()).toBe(1 + pages(double.recentMedia('sunset')) + pages(double.topMedia('sunset')));
   });
+});
+
+test('a list that goes in circles ends', async () => {
+  await start({ posts: 60 });
+  const [post] = double.recentMedia('sunset');
+  const media = {
+    id: post?.id,
+    permalink: post?.permalink,
+    timestamp: new Date(post?.at ?? 0).toISOString().replace('.000Z', '+0000'),
+    media_type: 'IMAGE',
+  };
+  const listing = { data: [media], paging: { cursors: { after: 'same' }, next: 'https://example.org/' } };
+  const site = await serveSite({
+    '/v26.0/ig_hashtag_search': JSON.stringify({ data: [{ id: '17' }] }),
+    '/v26.0/17/recent_media': JSON.stringify(listing),
+    '/v26.0/17/top_media': JSON.stringify(listing),
+  });
+  try {
+    const job = await play({ tag: 'sunset' }, { settings: { INSTAGRAM_API_URL: site.origin } });
+    expect(job.undone).toEqual([]);
+    expect(site.requests).toHaveLength(5);
+    site.requests.forEach((path) => expect(path).not.toContain(TOKEN));
+    const older = await play({ tag: 'sunset' }, { settings: { INSTAGRAM_API_URL: `${site.origin}/v25.0/` } });
+    expect(older.undone.map(({ outcome }) => outcome)).toMatchObject([{ outcome: 'failed', status: 404 }]);
+    expect(site.requests.at(-1)).toMatch(/^\/v25\.0\/ig_hashtag_search/);
+  } finally {
+    await site.close();
+  }
 });
 
 describe('what a post has', () => {
@@ -234,6 +286,15 @@ describe('photos', () => {
     expect(double.count(/^\/v\//)).toBe(0);
   });
 
+  test('that cannot be had now are tried again, without the signature in what is said', async () => {
+    await start({ posts: 30 });
+    double.faults.set('5xx', { path: /^\/v\// });
+    const job = await play({ tag: 'sunset', media: true });
+    expect(new Set(job.undone.map(({ outcome }) => outcome.outcome))).not.toContain('failed');
+    expect(job.undone.length).toBeGreaterThan(0);
+    expect(JSON.stringify(job.undone.map(({ outcome }) => outcome))).not.toMatch(/oh=|_nc_gid/);
+  });
+
   test('whose address has expired fail so, without the signature in what is said', async () => {
     await start({ posts: 40, urlLifetimeMs: 0 });
     const job = await play({ tag: 'sunset', media: true });
@@ -263,6 +324,13 @@ describe('runs after the first', () => {
     const third = await play({ tag: 'sunset' }, { run: run(3), known: [...first.items, ...second.items] });
     expect(asked()).toBe(3);
     expect(third.undone).toEqual([]);
+  });
+
+  test('the first one reads its lists to their ends, whatever is known', async () => {
+    await start();
+    const known = double.recentMedia('sunset').map(({ permalink: url }) => ({ kind: 'post', url }));
+    await play({ tag: 'sunset' }, { run: run(1), known });
+    expect(asked()).toBe(1 + pages(double.recentMedia('sunset')) + pages(double.topMedia('sunset')));
   });
 
   test('a page that is newer than the end ends nothing', async () => {
