@@ -17,14 +17,20 @@ import {
   type YouTubeDouble,
   type YouTubeDoubleOptions,
 } from '@magpie/testing';
-import { World } from '../world.ts';
+import { range, World } from '../world.ts';
 import { Tap } from './tap.ts';
 
 /** The Instagram user that all tokens act for. */
 export const ACCOUNT = '17841405309211844';
 
+const FACEBOOK_KEYS = 6;
+
+/** Begins and ends every secret, and is in nothing else. */
+export const MARK = 'kanarienvogel';
+
 /** A secret that is like no other, with characters that URLs and JSON write in other ways. */
-const canary = (): string => `${randomBytes(9).toString('hex')}/+=&%"${randomBytes(9).toString('hex')}`;
+const canary = (): string =>
+  `${MARK}${randomBytes(6).toString('hex')}/+=&%"${randomBytes(6).toString('hex')}${MARK}`;
 
 export interface ApiWorldOptions {
   replicas?: Record<string, number>;
@@ -48,12 +54,12 @@ export class ApiWorld {
   /** Every secret that was given to the platform, what it seals with among them. */
   readonly secrets: string[];
   readonly #instagramTokens: Record<string, GraphToken>;
-  readonly #facebookTokens: Record<string, FacebookToken>;
+  readonly #facebookTokens: string[];
 
   private constructor(
     parts: Pick<ApiWorld, 'world' | 'store' | 'tap' | 'instagram' | 'facebook' | 'youtube' | 'secrets'>,
     instagramTokens: Record<string, GraphToken>,
-    facebookTokens: Record<string, FacebookToken>,
+    facebookTokens: readonly string[],
   ) {
     ({
       world: this.world,
@@ -65,12 +71,15 @@ export class ApiWorld {
       secrets: this.secrets,
     } = parts);
     this.#instagramTokens = instagramTokens;
-    this.#facebookTokens = facebookTokens;
+    this.#facebookTokens = [...facebookTokens];
   }
 
   static async make({ replicas = {}, env = {}, ...doubles }: ApiWorldOptions = {}): Promise<ApiWorld> {
     const instagramTokens: Record<string, GraphToken> = {};
-    const facebookTokens: Record<string, FacebookToken> = {};
+    // This double has to know its tokens from the beginning.
+    const facebookTokens: Record<string, FacebookToken> = Object.fromEntries(
+      range(1, FACEBOOK_KEYS).map((n) => [canary(), { appId: `app-${n}` }]),
+    );
     // Addresses of their own: what happens at one provider does not slow down the others.
     const instagram = await startInstagramDouble({
       host: '127.0.81.1',
@@ -103,7 +112,7 @@ export class ApiWorld {
     return new ApiWorld(
       { world, store, tap, instagram, facebook, youtube, secrets },
       instagramTokens,
-      facebookTokens,
+      Object.keys(facebookTokens),
     );
   }
 
@@ -113,12 +122,12 @@ export class ApiWorld {
     name: string,
     rest: Record<string, unknown> = {},
   ): Promise<AddedKey> {
-    const secret = canary();
+    const secret = provider === 'facebook' ? this.#facebookTokens.shift() : canary();
+    if (secret === undefined) throw new Error(`no more than ${FACEBOOK_KEYS} keys of Facebook`);
     this.secrets.push(secret);
     const project = String(rest['project'] ?? name);
     if (provider === 'instagram') this.#instagramTokens[secret] = { userId: ACCOUNT, appId: project };
-    else if (provider === 'facebook') this.#facebookTokens[secret] = { appId: project };
-    else this.youtube.setKey(secret, { project });
+    if (provider === 'youtube') this.youtube.setKey(secret, { project });
     const { status, body } = await this.world.call<Credential>('POST', '/api/v1/credentials', {
       provider,
       name,
@@ -159,16 +168,22 @@ export class ApiWorld {
     return this.world.until(id, 'stopped');
   }
 
-  /** How often a sample of each target and round is kept, by target. */
+  /** The rounds of all samples of what a job measures, by target. */
   async kept(job: string): Promise<Map<string, number[]>> {
     const targets = await this.store.targets.collection.find({ jobId: job } as never).toArray();
     const keys = targets.map((target) => String(target['key']));
+    const sampled = await this.sampled(keys);
+    return new Map(keys.map((key) => [key, sampled.get(key) ?? []]));
+  }
+
+  /** The rounds of all samples of these targets, as the database has them. */
+  async sampled(targets: readonly string[]): Promise<Map<string, number[]>> {
     const samples = await this.store.samples.collection
-      .find({ 'of.target': { $in: keys } } as never)
+      .find({ 'of.target': { $in: targets } } as never)
       .toArray();
-    const rounds = new Map<string, number[]>(keys.map((key) => [key, []]));
+    const rounds = new Map<string, number[]>();
     for (const { of, round } of samples as unknown as { of: { target: string }; round: Date }[])
-      rounds.get(of.target)?.push(round.getTime());
+      rounds.set(of.target, [...(rounds.get(of.target) ?? []), round.getTime()]);
     return rounds;
   }
 

@@ -1,0 +1,151 @@
+/** Collectors and storages are killed in the middle of an API's pages: nothing is asked for twice, doubled or lost. */
+import { jest } from '@jest/globals';
+import type { Coverage, Item, Target } from '@magpie/contracts';
+import type { InstagramPost } from '@magpie/testing';
+import { ApiWorld, pageNames } from './api/api-world.ts';
+import { searchForSecrets } from './api/canary.ts';
+import { addsUp, pause, type World } from './world.ts';
+
+jest.setTimeout(180_000);
+
+let api: ApiWorld;
+let world: World;
+beforeAll(async () => {
+  api = await ApiWorld.make({
+    replicas: { storage: 2, 'youtube-search': 0, 'facebook-pages': 2 },
+    instagram: { posts: 5000, topMedia: 400, tags: ['sunset', 'cricket'] },
+  });
+  world = api.world;
+  await api.addKey('instagram', 'one');
+  await api.addKey('facebook', 'one');
+});
+afterAll(() => api?.close());
+
+const processOf = (name: string) => {
+  const managed = world.platform.processes.get(name);
+  if (!managed) throw new Error(`no ${name}`);
+  return managed;
+};
+const killed = async (names: readonly string[]): Promise<void> => {
+  await Promise.all(names.map((name) => processOf(name).kill()));
+  await pause(500);
+  await Promise.all(names.map((name) => processOf(name).start()));
+};
+const STORAGES = ['storage-1', 'storage-2'];
+
+interface Asked {
+  list: string;
+  after: string;
+}
+/** Pages of lists in the order in which they were asked for. */
+const pagesAsked = (tag: string): Asked[] =>
+  api.instagram.requests
+    .filter(({ path }) => path.includes(api.instagram.hashtagId(tag)))
+    .map(({ path, query }) => ({ list: path, after: query['after'] ?? '' }));
+const name = ({ list, after }: Asked): string => `${list} ${after}`;
+
+test.each([
+  ['the Instagram collector', 'sunset', ['collector-instagram-hashtag-1'], true],
+  ['both storages', 'cricket', STORAGES, false],
+])(
+  'kill -9 of %s while pages are read: it goes on from the last stored page',
+  async (_who, tag, names, inFlight) => {
+    const { instagram } = api;
+    instagram.faults.set('slow', { ms: 250, path: /_media/ });
+    const id = await world.submit('instagram-hashtag', { tag });
+    await world.eventually(
+      () => pagesAsked(tag).length,
+      (count) => count >= 6,
+      30_000,
+      10,
+    );
+    await Promise.all(names.map((each) => processOf(each).kill()));
+    const before = pagesAsked(tag);
+    await pause(500);
+    await Promise.all(names.map((each) => processOf(each).start()));
+    instagram.faults.clear('slow');
+    const ended = await world.until(id, 'completed');
+    const all = pagesAsked(tag);
+    const expected =
+      Math.ceil(instagram.recentMedia(tag).length / 50) + Math.ceil(instagram.topMedia(tag).length / 50);
+    expect(before.length).toBeLessThan(expected);
+    // Of each list the page that was being read when the collector died may have been asked for again.
+    const last = [...new Map(before.map((page) => [page.list, name(page)])).values()];
+    const counts = new Map<string, number>();
+    for (const page of all) counts.set(name(page), (counts.get(name(page)) ?? 0) + 1);
+    const twice = [...counts].filter(([, count]) => count > 1);
+    expect(twice.filter(([page, count]) => count > 2 || !inFlight || !last.includes(page))).toEqual([]);
+    expect(counts.size).toBe(expected);
+
+    const truth: InstagramPost[] = [...instagram.recentMedia(tag), ...instagram.topMedia(tag)];
+    const items = (await world.items(id)).map(({ url }: Item) => url).toSorted();
+    expect(items).toEqual([...new Set(truth.map(({ permalink }) => permalink))].toSorted());
+    expect(ended.counts).toMatchObject({ failed: 0, pending: 0 });
+    expect(ended.counts.discovered).toBe(items.length);
+    expect(addsUp(ended)).toBe(true);
+  },
+);
+
+const EVERY_MS = 8000;
+const PAGES = pageNames(1001, 500);
+
+test('facebook-pages: 500 pages a round, spread, each sample once, though both storages are killed in a round', async () => {
+  const { facebook } = api;
+  const id = await world.submit('facebook-pages', { pages: PAGES }, { schedule: { every: 'PT8S' } });
+  const first = await api.ranTo(id, 1);
+  const second = await api.ranTo(id, 2);
+  expect([first.state, second.state]).toEqual(['completed', 'completed']);
+  const whole = facebook.requests.length;
+  // Spread over the interval, 50 pages a call, each page in the same place of both rounds.
+  const [one, two] = [first, second].map(({ dueAt }) => {
+    const due = Date.parse(dueAt);
+    const within = facebook.requests.filter(({ at }) => at >= due && at < due + EVERY_MS);
+    const offsets = facebook.operations.flatMap(({ path, at }) =>
+      at >= due && at < due + EVERY_MS ? [[path.split('?')[0], at - due] as const] : [],
+    );
+    return { calls: within.map(({ at }) => at - due), places: new Map(offsets) };
+  });
+  expect([one!.calls.length, two!.calls.length]).toEqual([10, 10]);
+  expect(one!.calls.at(-1)! - one!.calls[0]!).toBeGreaterThan(EVERY_MS / 2);
+  expect(one!.calls.filter((at) => at < EVERY_MS / 2).length).toBeLessThan(9);
+  const moved = [...one!.places].filter(
+    ([page, at]) => Math.abs(at - (two!.places.get(page) ?? Infinity)) > 2500,
+  );
+  expect(moved.length).toBeLessThan(25);
+
+  await world.eventually(
+    () => facebook.requests.length,
+    (count) => count >= whole + 4,
+  );
+  await killed(STORAGES);
+  expect(await api.ranTo(id, 3)).toMatchObject({ state: 'completed' });
+  const ended = await api.over(id);
+  const rounds = (await api.runs(id)).filter(({ state }) => state === 'completed');
+
+  const targets = await world.list<Target>(`/api/v1/jobs/${id}/targets`);
+  const states = new Map(targets.map(({ key, state }) => [key, state]));
+  const truth = {
+    active: 'active',
+    renamed: 'unknown',
+    deleted: 'unknown',
+    profile: 'unknown',
+    merged: 'merged',
+    unpublished: 'unpublished',
+    restricted: 'forbidden',
+    throttled: 'active',
+  } as const;
+  for (const page of PAGES)
+    expect([page, states.get(page)]).toEqual([page, truth[facebook.page(page).state]]);
+  const bad = PAGES.filter((page) => facebook.page(page).state !== 'active');
+  expect(bad.length).toBeGreaterThan(2);
+
+  const kept = await api.kept(id);
+  const due = rounds.map(({ dueAt }) => Date.parse(dueAt));
+  for (const page of PAGES) {
+    const sampled = kept.get(page) ?? [];
+    expect([page, sampled.length, new Set(sampled).size]).toEqual([page, sampled.length, sampled.length]);
+    const ofRounds = sampled.filter((round) => due.includes(round)).length;
+    expect([page, ofRounds]).toEqual([page, bad.includes(page) ? 0 : rounds.length]);
+  }
+  expect(ended.samples).toBe([...kept.values()].flat().length);
+});
