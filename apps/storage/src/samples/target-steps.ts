@@ -6,7 +6,7 @@
  * out of their piece; they do not move the others.
  */
 import { TARGET_STATES, type SourceDescription } from '@magpie/contracts';
-import { beginsAt, idOf, nextOrder, parseDuration, roughly } from '@magpie/domain';
+import { beginsAt, idOf, nextOrder, parseDuration, phaseOf, roughly } from '@magpie/domain';
 import type { JobDocument, OpenRun, StepDocument, Store } from '@magpie/store';
 import type { Session } from '../intake/ledger.ts';
 
@@ -41,31 +41,55 @@ export async function targetSteps(
     intervalMs: run.intervalMs || usual(job),
   };
   const steps: StepDocument[] = [];
+  const ids = await knownIds(store, session, job._id);
   let piece: string[] = [];
   let phase = 0;
   let place = 0;
-  const ids = await knownIds(store, session, job._id);
   const close = (): void => {
     if (piece.length > 0) steps.push(stepOf(job, terms.step, steps.length, piece, ids, phase, round));
     piece = [];
   };
-  const found = store.targets.collection.find({ jobId: job._id } as never, {
-    session,
-    projection: { _id: 0, key: 1, phase: 1, nextAt: 1 },
-    sort: { phase: 1, key: 1 },
-    hint: { jobId: 1, phase: 1, key: 1, nextAt: 1 },
-    batchSize: 20_000,
-  });
-  for await (const target of found as AsyncIterable<{ key: string; phase: number; nextAt?: Date | null }>) {
-    if (place % terms.perStep === 0) {
-      close();
-      phase = target.phase;
+  for (let part = 0; part < PARTS; part++)
+    for (const { key, due } of await targetsOf(store, session, job._id, part, run.dueAt)) {
+      if (place++ % terms.perStep === 0) {
+        close();
+        phase = phaseOf(key);
+      }
+      if (due) piece.push(key);
     }
-    place++;
-    if (target.nextAt == null || target.nextAt <= run.dueAt) piece.push(target.key);
-  }
   close();
   return steps;
+}
+
+/** Targets are read in so many parts, by phase; a part is one answer, of some megabytes at most. */
+const PARTS = 40;
+
+/** Those of a part, in the order of their phases, as one array: reading it costs far less than that many documents. */
+async function targetsOf(
+  store: Store,
+  session: Session,
+  jobId: string,
+  part: number,
+  dueAt: Date,
+): Promise<{ key: string; due: boolean }[]> {
+  const [found] = await store.targets.collection
+    .aggregate<{ keys: string[]; later: string[] }>(
+      [
+        { $match: { jobId, phase: { $gte: part / PARTS, $lt: (part + 1) / PARTS } } },
+        { $sort: { phase: 1, key: 1 } },
+        {
+          $group: {
+            _id: null,
+            keys: { $push: '$key' },
+            later: { $push: { $cond: [{ $gt: ['$nextAt', dueAt] }, '$key', '$$REMOVE'] } },
+          },
+        },
+      ],
+      { session, hint: { jobId: 1, phase: 1, key: 1, nextAt: 1 } },
+    )
+    .toArray();
+  const later = new Set(found?.later);
+  return (found?.keys ?? []).map((key) => ({ key, due: !later.has(key) }));
 }
 
 /** Of what is not as it was when it was last measured by its name: the provider's identifier, where it is known. */
