@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const FILE = 'demo.json';
-/** After so long the demo begins anew: its providers would have grown large. */
+/** After so long there are new posts and videos from the beginning: the providers would have grown large. */
 const LIFETIME_MS = 7 * 86_400_000;
 
 /** What a demo goes on with at its next start on the same data directory. */
@@ -18,11 +18,11 @@ export interface DemoMemory {
 /** Whether a demo has used this data directory. */
 export const isDemoData = async (data: string): Promise<boolean> => (await read(data)) !== undefined;
 
-/** What was noted, or a new beginning. */
+/** What was noted; after a week a new beginning, with the jobs that are there. */
 export async function recallDemo(data: string): Promise<DemoMemory> {
   const noted = await read(data);
   const fresh = noted !== undefined && Date.now() - noted.since < LIFETIME_MS;
-  return fresh ? noted : { since: Date.now(), ports: noted?.ports ?? {}, jobs: {} };
+  return fresh ? noted : { since: Date.now(), ports: noted?.ports ?? {}, jobs: noted?.jobs ?? {} };
 }
 
 export async function noteDemo(data: string, memory: DemoMemory): Promise<void> {

@@ -62,6 +62,7 @@ export async function startDemoProviders(
     startInstagramDouble({
       ...at,
       now,
+      seed: Math.floor(since / 1000) % 2 ** 31,
       posts: POSTS_A_DAY * 3,
       from: since - 3 * DAY,
       to: since,
@@ -76,6 +77,7 @@ export async function startDemoProviders(
     startYouTubeDouble({
       ...at,
       now,
+      seed: `demo ${since}`,
       videos: VIDEOS,
       from: since - 90 * DAY,
       to: since,

@@ -120,10 +120,26 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const addAll = async (ids: readonly string[]): Promise<void> => {
     for (const id of ids) for (let i = 0; i < (replicas[id] ?? 1); i++) await add(id);
   };
+  /** Resolves when the sources have announced themselves; throws with the end of its log when a collector has ended. */
   async function announced(ids: readonly string[]): Promise<void> {
     const wanted = ids.filter((id) => (replicas[id] ?? 1) > 0);
     const gateway = processes.get('gateway') as ManagedProcess;
-    await gateway.waitUntil(() => ready(url, wanted, env['MAGPIE_ADMIN_KEY']), 90_000, signal);
+    const over = new AbortController();
+    const fallen = wanted.map(async (id) => {
+      const name = `collector-${id}-1`;
+      const managed = processes.get(name) as ManagedProcess;
+      await managed.ended;
+      if (!over.signal.aborted) throw new Error(`${name} ended while starting:\n${await managed.logTail()}`);
+    });
+    const stopped = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    try {
+      await Promise.race([
+        gateway.waitUntil(() => ready(url, wanted, env['MAGPIE_ADMIN_KEY']), 90_000, stopped),
+        ...fallen,
+      ]);
+    } finally {
+      over.abort();
+    }
   }
   async function startRest(): Promise<void> {
     await addAll(rest);
