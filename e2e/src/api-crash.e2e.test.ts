@@ -1,6 +1,6 @@
 /** Collectors and storages are killed in the middle of an API's pages: nothing is asked for twice, doubled or lost. */
 import { jest } from '@jest/globals';
-import type { Coverage, Item, Target } from '@magpie/contracts';
+import type { Coverage, FanChart, FanPages, FanRow, Item, Job, Target } from '@magpie/contracts';
 import type { InstagramPost } from '@magpie/testing';
 import { ApiWorld, pageNames } from './api/api-world.ts';
 import { searchForSecrets } from './api/canary.ts';
@@ -148,4 +148,40 @@ test('facebook-pages: 500 pages a round, spread, each sample once, though both s
     expect([page, ofRounds]).toEqual([page, bad.includes(page) ? 0 : rounds.length]);
   }
   expect(ended.samples).toBe([...kept.values()].flat().length);
+});
+
+test('what was measured is read through nginx: charts, tables, comparisons, coverage', async () => {
+  const get = async <T>(path: string) => world.call<T>('GET', path);
+  const [page = '', other = ''] = PAGES.filter((name) => api.facebook.page(name).state === 'active');
+  const rounds = (await api.sampled([page])).get(page)?.length ?? 0;
+  const chart = await get<FanChart>(`/api/fans/linechart/${page}?interval=raw`);
+  expect(chart.headers.get('etag')).toEqual(expect.any(String));
+  expect([chart.status, chart.body.data.length, chart.body.labels.length]).toEqual([200, rounds, rounds]);
+  const { fans, followers } = api.facebook.page(page);
+  const near = (a: number | null | undefined, b: number) => Math.abs((a ?? 0) / b - 1) < 0.01;
+  expect([near(chart.body.data.at(-1), fans), near(chart.body.followers.at(-1), followers)]).toEqual([
+    true,
+    true,
+  ]);
+  const table = await get<{ items: FanRow[] }>(`/api/fans/table/${page}?interval=raw`);
+  expect(table.body.items.length).toBe(rounds);
+  expect(table.body.items.at(-1)?.fans_change).toBeNull();
+  const both = await get<FanPages>(`/api/fans/multipage/?pages=${page}&pages=${other}&interval=raw`);
+  expect(both.body.pages.map((one) => one.data.length)).toEqual([
+    both.body.labels.length,
+    both.body.labels.length,
+  ]);
+  expect((await get('/api/fans/linechart/nobody-at-all')).status).toBe(404);
+  expect((await get(`/api/fans/linechart/${page}?from=yesterday`)).status).toBe(400);
+
+  const [job] = (await get<{ items: Job[] }>('/api/v1/jobs?source=facebook-pages')).body.items;
+  const { body } = await get<Coverage>(`/api/v1/jobs/${job!.id}/coverage`);
+  expect(body.samples.kept).toBe(job!.samples);
+  const active = PAGES.filter((name) => api.facebook.page(name).state === 'active').length;
+  expect(body.targets['active']).toBe(active);
+  expect(Object.values(body.targets).reduce((sum, count) => sum + count, 0)).toBe(PAGES.length);
+});
+
+test('no secret is anywhere, though processes were killed with it in their hands', async () => {
+  expect((await searchForSecrets(api)).found).toEqual([]);
 });
