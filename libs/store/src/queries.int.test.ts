@@ -91,9 +91,9 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   countVideosWith: { one: QUERIES.countVideosWith('mag', 5001) },
   videoFloor: { one: QUERIES.videoFloor() },
   videosWith: {
-    word: QUERIES.videosWith(['mag'], { floor: undefined, upTo: undefined }),
-    'words, next': QUERIES.videosWith(['mag', 't1'], { floor: undefined, upTo: 5 }),
-    newest: QUERIES.videosWith(['mag', 't1'], { floor: '2026-01-01T00:00:00.000Z', upTo: undefined }),
+    word: QUERIES.videosWith(['mag'], { rarest: 'mag' }),
+    'words, next': QUERIES.videosWith(['mag', 't1'], { rarest: 't1', upTo: 5 }),
+    newest: QUERIES.videosWith(['mag', 't1'], { floor: '2026-01-01T00:00:00.000Z' }),
     'newest, next': QUERIES.videosWith(['mag'], { floor: '2026-01-01T00:00:00.000Z', upTo: 5 }),
   },
   videosByIds: { some: QUERIES.videosByIds(['video-1', 'video-2']) },

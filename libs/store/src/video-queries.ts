@@ -13,13 +13,14 @@ export interface VideoFilter {
 /** Place in the list of videos, newest first. */
 export type VideoPlace = readonly [publishedAt: string, id: string];
 
-/** What a search ranks, and where it looks for that. */
-export interface SearchScope {
-  /** Given: goes through the videos published since, newest first; else through those that a word leads to. */
-  floor: string | undefined;
+/** Where a search looks for what it ranks. */
+export type SearchScope = (
+  | { /** The word of fewest videos: goes through those in which it begins one. */ rarest: string }
+  | { /** Goes through the videos published since, newest first. */ floor: string }
+) & {
   /** Only items that came up to this order: pages that follow the first see what it saw. */
-  upTo: number | undefined;
-}
+  upTo?: number | undefined;
+};
 
 /** So many matches of a search are ranked, the newest. */
 export const RANKED = 5000;
@@ -41,8 +42,15 @@ const videoFilter = ({ channel, after, before }: VideoFilter, past: VideoPlace |
 const NEWEST = { 'data.publishedAt': -1, _id: -1 } as const;
 const SHOWN = { outlinks: 0, terms: 0 } as const;
 
-/** Words are letters and digits alone (`searchTerms`), so no character of them means anything here. */
-const begins = (word: string) => ({ terms: { $regex: `^${word}` } });
+/** No text that begins so comes after this one. */
+const begins = (word: string) => ({ $elemMatch: { $gte: word, $lt: `${word}\u{10ffff}` } });
+
+/**
+ * Every word begins one, said so that no index is used for it: there is one way to run a search then, and the planner
+ * tries no others.
+ */
+const haveAll = (words: readonly string[]) =>
+  words.length === 0 ? {} : { $nor: words.map((word) => ({ terms: { $not: begins(word) } })) };
 
 export const VIDEO_QUERIES = {
   /** Newest first. */
@@ -95,10 +103,17 @@ export const VIDEO_QUERIES = {
     ],
   }),
 
-  /** How many videos have a word that begins so, counted up to `limit`; from the index alone. */
+  /**
+   * How many videos have a word that begins so, counted up to `limit`. Words are letters and digits alone
+   * (`searchTerms`), so no character of them means anything here; an anchored expression is read from the index alone.
+   */
   countVideosWith: (word: string, limit: number): PipelineQuery => ({
     from: 'items',
-    pipeline: [{ $match: { kind: 'video', ...begins(word) } }, { $limit: limit }, { $count: 'count' }],
+    pipeline: [
+      { $match: { kind: 'video', terms: { $regex: `^${word}` } } },
+      { $limit: limit },
+      { $count: 'count' },
+    ],
   }),
 
   /** When the last of the newest `SCANNED` videos was published; nothing where there are fewer. */
@@ -117,17 +132,9 @@ export const VIDEO_QUERIES = {
    * The videos in which every word begins one, at most `RANKED`, with what ranks them: `exact`, which of the words
    * they have as they stand.
    */
-  videosWith: (words: readonly string[], { floor, upTo }: SearchScope): PipelineQuery => ({
-    from: 'items',
-    pipeline: [
-      {
-        $match: {
-          ...(floor === undefined ? { kind: 'video' } : videoFilter({ after: floor }, undefined)),
-          ...(upTo === undefined ? {} : { order: { $lte: upTo } }),
-          $and: words.map(begins),
-        },
-      },
-      ...(floor === undefined ? [] : [{ $sort: NEWEST }]),
+  videosWith: (words: readonly string[], scope: SearchScope): PipelineQuery => {
+    const came = scope.upTo === undefined ? {} : { order: { $lte: scope.upTo } };
+    const kept = [
       { $limit: RANKED },
       {
         $project: {
@@ -137,9 +144,22 @@ export const VIDEO_QUERIES = {
           exact: words.map((word) => ({ $in: [word, '$terms'] })),
         },
       },
-    ],
-    ...(floor === undefined ? {} : { hint: 'videos' }),
-  }),
+    ];
+    if ('floor' in scope) {
+      const since = videoFilter({ after: scope.floor }, undefined);
+      return {
+        from: 'items',
+        pipeline: [{ $match: { ...since, ...came, ...haveAll(words) } }, { $sort: NEWEST }, ...kept],
+        hint: 'videos',
+      };
+    }
+    const { rarest } = scope;
+    const others = words.filter((word) => word !== rarest);
+    return {
+      from: 'items',
+      pipeline: [{ $match: { kind: 'video', terms: begins(rarest), ...came, ...haveAll(others) } }, ...kept],
+    };
+  },
 
   videosByIds: (ids: readonly string[]): FindQuery => ({
     from: 'items',

@@ -1,7 +1,7 @@
 /** Videos: the newest, and those that a search finds, ranked. */
 import { idOf, searchTerms } from '@magpie/domain';
 import type { Store } from './connect.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { decodeCursor, encodeCursor, InvalidCursor } from './cursor.ts';
 import type { ItemDocument } from './documents.ts';
 import { page, type PageOf, type PageRequest } from './lists.ts';
 import { runOne, runQuery } from './run-query.ts';
@@ -52,11 +52,11 @@ interface Candidate {
 }
 type Ranked = Candidate & { score: number };
 
-/** Where a page ends: the last row, and what the first page saw. */
-type SearchKey = [score: number, publishedAt: string, id: string, upTo: number, floor: string];
+/** Where a page ends: the last row, and what the first page saw and how. */
+type SearchKey = [score: number, publishedAt: string, id: string, upTo: number, scope: string];
 
-/** Stands for no floor in a cursor. */
-const ALL = 'all';
+/** Before the rarest word in a cursor; a floor begins with a digit. */
+const WORD = 'word ';
 
 /**
  * Videos in whose title or description every one of the words begins a word. First those with more of the words as
@@ -91,7 +91,13 @@ export async function searchVideos(
     rows: chosen.flatMap(({ _id }) => byId.get(_id) ?? []),
     next:
       ranked.length > limit && last !== undefined
-        ? encodeCursor(list, [last.score, last.publishedAt, last._id, upTo, scope.floor ?? ALL])
+        ? encodeCursor(list, [
+            last.score,
+            last.publishedAt,
+            last._id,
+            upTo,
+            'floor' in scope ? scope.floor : WORD + scope.rarest,
+          ])
         : null,
   };
 }
@@ -102,15 +108,24 @@ async function scopeOf(
   words: readonly string[],
   past: SearchKey | undefined,
 ): Promise<SearchScope | undefined> {
-  if (past !== undefined) return { upTo: past[3], floor: past[4] === ALL ? undefined : past[4] };
+  if (past !== undefined) {
+    const [, , , upTo, scope] = past;
+    if (!scope.startsWith(WORD)) return { floor: scope, upTo };
+    const rarest = scope.slice(WORD.length);
+    if (!words.includes(rarest)) throw new InvalidCursor();
+    return { rarest, upTo };
+  }
   const counts = await Promise.all(
-    words.map((word) => runOne<{ count: number }>(store, VIDEO_QUERIES.countVideosWith(word, RANKED + 1))),
+    words.map(async (word) => {
+      const found = await runOne<{ count: number }>(store, VIDEO_QUERIES.countVideosWith(word, RANKED + 1));
+      return { word, count: found?.count ?? 0 };
+    }),
   );
-  const least = Math.min(...counts.map((found) => found?.count ?? 0));
-  if (least === 0) return undefined;
-  if (least <= RANKED) return { upTo: undefined, floor: undefined };
+  const least = counts.reduce((a, b) => (b.count < a.count ? b : a));
+  if (least.count === 0) return undefined;
+  if (least.count <= RANKED) return { rarest: least.word };
   const oldest = await runOne<{ publishedAt: string }>(store, VIDEO_QUERIES.videoFloor());
-  return { upTo: undefined, floor: oldest?.publishedAt ?? '0' };
+  return { floor: oldest?.publishedAt ?? '0' };
 }
 
 function score(words: readonly string[], { title, exact }: Candidate): number {

@@ -368,7 +368,8 @@ describe('/search/', () => {
       `/search/?q=tea&cursor=${next ?? ''}`,
       `/videos/?cursor=${next ?? ''}`,
       '/search/?q=tea&cursor=abc',
-      `/search/?q=tea&cursor=${encodeCursor(`video-search-${idOf('tea').slice(0, 12)}`, [1, 'x', 'y', 'z', 'all'])}`,
+      `/search/?q=tea&cursor=${encodeCursor(`video-search-${idOf('tea').slice(0, 12)}`, [1, 'x', 'y', 5, 'word how'])}`,
+      `/search/?q=tea&cursor=${encodeCursor(`video-search-${idOf('tea').slice(0, 12)}`, [1, 'x', 'y', 'z', 'word tea'])}`,
     ])
       expect((await get(url)).json()).toMatchObject({ status: 400, code: 'invalid_cursor' });
   });
