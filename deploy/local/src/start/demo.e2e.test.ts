@@ -50,18 +50,18 @@ class Start {
 }
 
 let data: string;
-let vhost: TestVhost;
+let vhost: TestVhost | undefined;
 let env: NodeJS.ProcessEnv;
 let port: number;
 let database: URL;
 const starts: Start[] = [];
 
 beforeAll(async () => {
-  data = await makeTestDirectory();
-  vhost = await freshVhost();
-  port = await freePort();
   database = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] as string);
   database.pathname = `/magpie-test-${randomBytes(6).toString('hex')}`;
+  data = await makeTestDirectory();
+  port = await freePort();
+  vhost = await freshVhost();
   env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MAGPIE|NODE)_/.test(name)));
   Object.assign(env, { AMQP_URL: vhost.amqpUrl, MONGODB_URL: database.href });
 }, 60_000);
@@ -71,7 +71,7 @@ afterAll(async () => {
   const client = new MongoClient(database.href);
   await client.db().dropDatabase();
   await client.close();
-  await vhost.drop();
+  await vhost?.drop();
   await rm(data, { recursive: true, force: true, maxRetries: 5 });
 }, 60_000);
 
