@@ -3,7 +3,7 @@ import { Type, type Static } from '@magpie/collector-kit';
 /** Without its #. What Instagram takes: letters, marks and digits of any script, and underscores; no emoji. */
 const TAG = '^[#\uFF03]?[\\p{L}\\p{M}\\p{N}_]{1,100}$';
 const Moment = (title: string, description: string, examples: string[]) =>
-  Type.String({ title, description, examples, minLength: 10, maxLength: 40 });
+  Type.String({ title, description, examples, minLength: 1, maxLength: 40 });
 
 /** What a job of this source may ask. */
 export const Params = Type.Object(

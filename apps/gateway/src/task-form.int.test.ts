@@ -25,8 +25,8 @@ const PARAMS = {
   additionalProperties: false,
   properties: {
     tag: { type: 'string', pattern: '^[#\uFF03]?[\\p{L}\\p{M}\\p{N}_]{1,100}$' },
-    start: { type: 'string', minLength: 10, maxLength: 40 },
-    end: { type: 'string', minLength: 10, maxLength: 40 },
+    start: { type: 'string', minLength: 1, maxLength: 40 },
+    end: { type: 'string', minLength: 1, maxLength: 40 },
     timeZone: { type: 'string', default: 'UTC' },
     minIntervalMinutes: { type: 'integer', default: 60 },
     media: { type: 'boolean', default: false },
