@@ -1,5 +1,7 @@
 import {
   defineSource,
+  instantOf,
+  InvalidMoment,
   Permanent,
   step,
   type StartInput,
@@ -7,7 +9,6 @@ import {
   type StepContext,
   type StepResult,
 } from '@magpie/collector-kit';
-import { instantOf, InvalidMoment } from '@magpie/domain';
 import { fetchPhoto } from './fetch-photo.ts';
 import { Params, PhotoData, PostData, settings, tagOf, type ApiSettings } from './params.ts';
 import { readHashtag } from './read-hashtag.ts';

@@ -40,7 +40,8 @@ export const gatewayConfig = defineConfig({
     schema: Type.String({ minLength: 16 }),
     optional: true,
     secret: true,
-    describe: 'Seals the keys of providers; the same for every collector. Without it no key can be added',
+    describe:
+      'Seals the keys of providers: the same for the gateway and every collector. Without it no key can be added or used',
   },
   MAGPIE_ALLOW_ADDRESSES: {
     schema: Type.String(),

@@ -10,7 +10,15 @@ export type {
   TargetReport,
 } from '@magpie/contracts';
 export { HttpUrl, Instant, Recheck } from '@magpie/contracts';
-export { canonicalUrl, hostKey, isSameHost, isSameSite, UrlError } from '@magpie/domain';
+export {
+  canonicalUrl,
+  hostKey,
+  instantOf,
+  InvalidMoment,
+  isSameHost,
+  isSameSite,
+  UrlError,
+} from '@magpie/domain';
 export * from './errors.ts';
 export type { HttpRequestOptions, HttpResponse, RobotsRules } from './http/index.ts';
 export * from './api/index.ts';

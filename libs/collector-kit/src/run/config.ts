@@ -23,7 +23,8 @@ const own = defineConfig({
     schema: Type.String({ minLength: 16 }),
     optional: true,
     secret: true,
-    describe: 'Opens the credentials that the platform has sealed; the same for every service',
+    describe:
+      'Seals the keys of providers: the same for the gateway and every collector. Without it no key can be added or used',
   },
   MAGPIE_CONTACT: {
     schema: Type.String({ maxLength: 200 }),
