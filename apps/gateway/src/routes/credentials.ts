@@ -100,12 +100,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const unknown = Object.keys(costs ?? {}).filter((operation) => !known.includes(operation));
     if (unknown.length > 0)
       refuse(
-        unknown
-          .slice(0, 20)
-          .map((operation) => ({
-            field: `costs.${operation}`.slice(0, 100),
-            message: `is not one of ${known.join(', ')}`,
-          })),
+        unknown.slice(0, 20).map((operation) => ({
+          field: `costs.${operation}`.slice(0, 100),
+          message: `is not one of ${known.join(', ')}`,
+        })),
       );
   }
 
@@ -134,7 +132,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'Kept sealed (AES-256-GCM), used by the next step that needs it, and never shown again. Keys are used in the order in which they were added: one until its quota is gone, then the next. What a project has used stays counted when its keys are removed and added again.',
         tag: 'credentials',
         body: CreateCredential,
-        example: { provider: 'youtube', name: 'first project', secret: 'AIzaSy-the-key', project: 'first-project' },
+        example: {
+          provider: 'youtube',
+          name: 'first project',
+          secret: 'AIzaSy-the-key',
+          project: 'first-project',
+        },
         answers: {
           201: {
             description: 'The credential',
