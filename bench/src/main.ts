@@ -1,6 +1,5 @@
 /** `npm run bench`: the platform beside a floor, in one run. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeTestDirectory } from '@magpie/local/testing';
 import { growthOf, type Growth, type Progress } from './flat.ts';
@@ -9,6 +8,7 @@ import { HELP, readOptions, type BenchOptions } from './options.ts';
 import { startBenchPlatform, type Collected } from './platform.ts';
 import { Watch, type Sample, type Usage } from './processes.ts';
 import { flatReport, median, ratioOf, roundsReport, type Round } from './report.ts';
+import { runBench } from './run-bench.ts';
 import { makeSite, type SiteSize } from './site.ts';
 import { serveSite } from './site-server.ts';
 
@@ -18,10 +18,9 @@ interface Measured extends Collected {
   progress: Progress[];
 }
 
-const stopped = new AbortController();
 const say = (line: string): void => console.log(line);
 
-async function main(options: BenchOptions): Promise<void> {
+async function main(options: BenchOptions, signal: AbortSignal): Promise<void> {
   const home = await makeTestDirectory();
   try {
     const results: { rounds: Round[]; flat?: { seconds: number; growth: Record<string, Growth> } } = {
@@ -33,8 +32,8 @@ async function main(options: BenchOptions): Promise<void> {
       say(
         `site: ${options.pages} pages, ${options.images} images of ${options.bytes} bytes, ${options.references} references`,
       );
-      await checkOnce(home, root, options);
-      results.rounds = await rounds(home, root, options);
+      await checkOnce(home, root, options, signal);
+      results.rounds = await rounds(home, root, options, signal);
       say(`\n${roundsReport(results.rounds)}`);
       await rm(root, { recursive: true, force: true });
     }
@@ -46,7 +45,7 @@ async function main(options: BenchOptions): Promise<void> {
         bytes: options.flatBytes,
       };
       say(`\nmemory over a long job: ${size.images} images of ${size.bytes} bytes on ${size.pages} pages`);
-      results.flat = await flat(home, size, options);
+      results.flat = await flat(home, size, options, signal);
       say(flatReport(results.flat.growth, size.images, results.flat.seconds));
     }
     if (options.json !== undefined)
@@ -57,12 +56,17 @@ async function main(options: BenchOptions): Promise<void> {
 }
 
 /** A run that is not measured: it warms the machine's caches, and the site's log shows what was asked for. */
-async function checkOnce(home: string, root: string, options: BenchOptions): Promise<void> {
+async function checkOnce(
+  home: string,
+  root: string,
+  options: BenchOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const log = join(home, 'requests');
   const place = await mkdtemp(join(home, 'nginx-'));
   const site = await serveSite(place, root, log);
   try {
-    await onPlatform(site, options, options);
+    await onPlatform(site, options, options, signal);
   } finally {
     await site.stop();
   }
@@ -77,23 +81,23 @@ async function checkOnce(home: string, root: string, options: BenchOptions): Pro
   say(`check: each of ${images.length} images was asked for once\n`);
 }
 
-async function rounds(home: string, root: string, options: BenchOptions): Promise<Round[]> {
+async function rounds(
+  home: string,
+  root: string,
+  options: BenchOptions,
+  signal: AbortSignal,
+): Promise<Round[]> {
   const site = await serveSite(await mkdtemp(join(home, 'nginx-')), root);
   const done: Round[] = [];
   try {
     for (let n = 1; n <= options.rounds; n++) {
-      stopped.signal.throwIfAborted();
+      signal.throwIfAborted();
       const watch = new Watch(new Map([['the site', site.pid]]));
       await watch.begin();
-      const floor = await runFloor(
-        `${site.url}/`,
-        join(home, 'floor'),
-        options.sketchConcurrency,
-        stopped.signal,
-      );
+      const floor = await runFloor(`${site.url}/`, join(home, 'floor'), options.sketchConcurrency, signal);
       const siteCpuSeconds = (await watch.end())['the site']?.cpuSeconds ?? 0;
       if (floor.images !== options.images) throw new Error(`the sketch found ${floor.images} images`);
-      const { seconds, usage } = await onPlatform(site, options, options);
+      const { seconds, usage } = await onPlatform(site, options, options, signal);
       const round = {
         floor: { ...floor, siteCpuSeconds },
         platform: { images: options.images, seconds, usage },
@@ -114,12 +118,13 @@ async function flat(
   home: string,
   size: SiteSize,
   options: BenchOptions,
+  signal: AbortSignal,
 ): Promise<{ seconds: number; growth: Record<string, Growth> }> {
   const root = join(home, 'large-site');
   await makeSite(root, size);
   const site = await serveSite(await mkdtemp(join(home, 'nginx-')), root);
   try {
-    const { samples, progress, seconds } = await onPlatform(site, size, options);
+    const { samples, progress, seconds } = await onPlatform(site, size, options, signal);
     return { seconds, growth: growthOf(samples, progress, size.images) };
   } finally {
     await site.stop();
@@ -132,8 +137,9 @@ async function onPlatform(
   site: { url: string; pid: number },
   { images, pages }: SiteSize,
   { replicas, env }: BenchOptions,
+  signal: AbortSignal,
 ): Promise<Measured> {
-  const world = await startBenchPlatform({ replicas, env, signal: stopped.signal });
+  const world = await startBenchPlatform({ replicas, env, signal });
   try {
     const watch = new Watch(new Map([...world.roots, ['the site', site.pid]]));
     const progress: Progress[] = [];
@@ -152,23 +158,4 @@ async function onPlatform(
   }
 }
 
-for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.on(name, () => {
-    // The second time nothing is waited for: whoever watches over the servers ends them.
-    if (stopped.signal.aborted) process.exit(130);
-    say('stopping …');
-    stopped.abort(new Error('stopped'));
-  });
-
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === undefined) say(HELP);
-  else if (process.platform !== 'linux') throw new Error('the bench reads /proc: it wants Linux');
-  else {
-    say(`${availableParallelism()} cores, Node ${process.version}`);
-    await main(options);
-  }
-} catch (error) {
-  console.error(stopped.signal.aborted ? 'stopped' : (error as Error).stack);
-  process.exitCode = stopped.signal.aborted ? 130 : 1;
-}
+await runBench({ help: HELP, readOptions }, main);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { newId, nextOrder } from '@magpie/domain';
 import { openStore, type Store } from './connect.ts';
+import { stagesOf } from './query-plan.ts';
 import { QUERIES, type Query } from './queries.ts';
 
 const JOB = newId();
@@ -105,16 +106,6 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   stepsOfJob: { batch: QUERIES.stepsOfJob(JOB, 500) },
 };
 
-type Stage = Record<string, unknown> & { stage?: string };
-
-/** Every stage of a plan, wherever it is nested. */
-function stages(value: unknown): Stage[] {
-  if (Array.isArray(value)) return value.flatMap(stages);
-  if (typeof value !== 'object' || value === null) return [];
-  const { rejectedPlans: _, ...rest } = value as Stage & { rejectedPlans?: unknown };
-  return [...('stage' in rest ? [rest as Stage] : []), ...Object.values(rest).flatMap(stages)];
-}
-
 describe('every query of the gateway', () => {
   let store: Store;
   beforeAll(async () => {
@@ -139,7 +130,7 @@ describe('every query of the gateway', () => {
       'pipeline' in query
         ? await collection.aggregate(query.pipeline, hintOf(query)).explain('queryPlanner')
         : await explainFind(collection as never, query);
-    const found = stages(plan);
+    const found = stagesOf(plan);
     const names = found.map(({ stage }) => stage);
     expect(names).not.toContain('COLLSCAN');
     expect(names.some((name) => /^(IXSCAN|IDHACK|TEXT_MATCH|EXPRESS.*)$/.test(String(name)))).toBe(true);

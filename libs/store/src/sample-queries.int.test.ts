@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@magpie/domain';
 import { openStore, type Store } from './connect.ts';
+import { stagesOf } from './query-plan.ts';
 import type { Query } from './queries.ts';
 import { rollupId } from './rollups.ts';
 import { SAMPLE_QUERIES } from './sample-queries.ts';
@@ -39,15 +40,6 @@ const EXAMPLES: { [K in keyof typeof SAMPLE_QUERIES]: Record<string, Query> } = 
   companies: { all: SAMPLE_QUERIES.companies(51), next: SAMPLE_QUERIES.companies(51, 'nasa') },
 };
 
-type Stage = Record<string, unknown> & { stage?: string };
-
-function stages(value: unknown): Stage[] {
-  if (Array.isArray(value)) return value.flatMap(stages);
-  if (typeof value !== 'object' || value === null) return [];
-  const { rejectedPlans: _, ...rest } = value as Stage & { rejectedPlans?: unknown };
-  return [...('stage' in rest ? [rest as Stage] : []), ...Object.values(rest).flatMap(stages)];
-}
-
 describe('every query of what is measured', () => {
   let store: Store;
   beforeAll(async () => {
@@ -78,7 +70,7 @@ describe('every query of what is measured', () => {
               ...(query.projection && { projection: query.projection }),
             })
             .explain('executionStats');
-    const names = stages(plan).map(({ stage }) => stage);
+    const names = stagesOf(plan).map(({ stage }) => stage);
     expect(names).not.toContain('COLLSCAN');
     expect(names.some((one) => /^(IXSCAN|IDHACK|EXPRESS.*)$/.test(String(one)))).toBe(true);
     // In the order of the index; but samples, which are those of one target, are sorted once they are unpacked.
