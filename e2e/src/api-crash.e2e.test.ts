@@ -1,6 +1,6 @@
 /** Collectors and storages are killed in the middle of an API's pages: nothing is asked for twice, doubled or lost. */
 import { jest } from '@jest/globals';
-import type { Coverage, FanChart, FanPages, FanRow, Item, Job, Target } from '@magpie/contracts';
+import type { Coverage, FanChart, FanPages, FanRow, Item, Job, Run, Target } from '@magpie/contracts';
 import type { InstagramPost } from '@magpie/testing';
 import { ApiWorld, pageNames } from './api/api-world.ts';
 import { searchForSecrets } from './api/canary.ts';
@@ -92,18 +92,16 @@ const PAGES = pageNames(1001, 500);
 test('facebook-pages: 500 pages a round, spread, each sample once, though both storages are killed in a round', async () => {
   const { facebook } = api;
   const id = await world.submit('facebook-pages', { pages: PAGES }, { schedule: { every: 'PT8S' } });
-  const first = await api.ranTo(id, 1);
-  const second = await api.ranTo(id, 2);
-  expect([first.state, second.state]).toEqual(['completed', 'completed']);
+  const [first, second] = (await api.completed(id, 2)) as [Run, Run];
   const whole = facebook.requests.length;
   // Spread over the interval, 50 pages a call, each page in the same place of both rounds.
-  const [one, two] = [first, second].map(({ dueAt }) => {
-    const due = Date.parse(dueAt);
-    const within = facebook.requests.filter(({ at }) => at >= due && at < due + EVERY_MS);
-    const offsets = facebook.operations.flatMap(({ path, at }) =>
-      at >= due && at < due + EVERY_MS ? [[path.split('?')[0], at - due] as const] : [],
-    );
-    return { calls: within.map(({ at }) => at - due), places: new Map(offsets) };
+  const [one, two] = [first, second].map((run) => {
+    const due = Date.parse(run.dueAt);
+    const within = ({ at }: { at: number }) => at >= due && at <= Date.parse(run.endedAt!);
+    const places = facebook.operations
+      .filter(within)
+      .map(({ path, at }) => [path.split('?')[0], at - due] as const);
+    return { calls: facebook.requests.filter(within).map(({ at }) => at - due), places: new Map(places) };
   });
   expect([one!.calls.length, two!.calls.length]).toEqual([10, 10]);
   expect(one!.calls.at(-1)! - one!.calls[0]!).toBeGreaterThan(EVERY_MS / 2);
@@ -118,7 +116,7 @@ test('facebook-pages: 500 pages a round, spread, each sample once, though both s
     (count) => count >= whole + 4,
   );
   await killed(STORAGES);
-  expect(await api.ranTo(id, 3)).toMatchObject({ state: 'completed' });
+  await api.completed(id, 3);
   const ended = await api.over(id);
   const rounds = (await api.runs(id)).filter(({ state }) => state === 'completed');
 
@@ -182,6 +180,10 @@ test('what was measured is read through nginx: charts, tables, comparisons, cove
   expect(Object.values(body.targets).reduce((sum, count) => sum + count, 0)).toBe(PAGES.length);
 });
 
-test('no secret is anywhere, though processes were killed with it in their hands', async () => {
+test('no secret is anywhere, though processes died with it in their hands, and errors repeat it', async () => {
+  await api.addKey('instagram', 'spare');
+  api.instagram.faults.set('expiredToken', { times: 1, echo: true });
+  await world.until(await world.submit('instagram-hashtag', { tag: 'cricket' }), 'completed');
+  expect(api.instagram.faults.hits('expiredToken')).toBe(1);
   expect((await searchForSecrets(api)).found).toEqual([]);
 });

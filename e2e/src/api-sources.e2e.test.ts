@@ -1,6 +1,6 @@
 /** The API sources on the whole platform: three YouTube collectors, two storages, doubles of the providers. */
 import { jest } from '@jest/globals';
-import type { Job, Plan } from '@magpie/contracts';
+import type { Job, Plan, Video } from '@magpie/contracts';
 import type { InstagramPost } from '@magpie/testing';
 import { ApiWorld, pageNames } from './api/api-world.ts';
 import { searchForSecrets, SORTS } from './api/canary.ts';
@@ -182,6 +182,15 @@ test('youtube-search: all videos of a period, then only what is new, each once, 
   expect(ended.units).toBe(youtube.units('wide'));
   expect((await api.key(wide.id)).usedToday).toBe(youtube.units('wide'));
   await api.removeKey(wide.id);
+
+  const videos = await world.list<Video>('/videos/');
+  const times = videos.map(({ published_at }) => Date.parse(published_at));
+  expect(times).toEqual(times.toSorted((a, b) => b - a));
+  expect(videos.map(({ url }) => url).toSorted()).toEqual(truth());
+  const found = await world.call<{ items: Video[] }>('GET', '/search/?q=crick');
+  expect(found.status).toBe(200);
+  expect(found.body.items.length).toBeGreaterThan(10);
+  for (const { title, description } of found.body.items) expect(title + description).toMatch(/crick/i);
 });
 
 test('three keys of two projects, three collectors, two storages: spent to the unit, never more; a new key and all goes on', async () => {
@@ -332,8 +341,8 @@ test('a schedule over the API: runs are listed, paused, changed; what only the j
     { pages: pageNames(311, 5) },
     { schedule: { every: 'PT2S' } },
   );
-  const second = await api.ranTo(id, 2);
-  expect(second).toMatchObject({ state: 'completed', counts: { samples: 10, requests: 10 } });
+  for (const run of await api.completed(id, 2))
+    expect(run.counts).toMatchObject({ samples: 10, requests: 10, failed: 0 });
   await world.control(id, 'pause');
   await world.until(id, 'paused');
   const paused = await api.runs(id);
@@ -345,7 +354,7 @@ test('a schedule over the API: runs are listed, paused, changed; what only the j
     (all) => all.filter(({ state }) => state === 'completed').length >= 4,
   );
   expect(runs.map(({ number }) => number)).toEqual(range(1, runs.length).toReversed());
-  expect(runs.filter(({ state }) => state === 'skipped')).toMatchObject([{ reason: 'paused' }]);
+  expect(runs.filter(({ reason }) => reason === 'paused')).toMatchObject([{ state: 'skipped' }]);
   // The phase is kept: all are due at whole intervals from the first.
   const due = runs.map(({ dueAt }) => Date.parse(dueAt)).toReversed();
   expect(due.every((at) => (at - due[0]!) % 2000 === 0)).toBe(true);

@@ -20,8 +20,8 @@ import {
 import { range, World } from '../world.ts';
 import { Tap } from './tap.ts';
 
-/** The Instagram user that all tokens act for. */
-export const ACCOUNT = '17841405309211844';
+/** The Instagram user that the first token acts for; each has one of its own. */
+const ACCOUNT = 17_841_405_309_211_844n;
 
 const FACEBOOK_KEYS = 6;
 
@@ -126,13 +126,14 @@ export class ApiWorld {
     if (secret === undefined) throw new Error(`no more than ${FACEBOOK_KEYS} keys of Facebook`);
     this.secrets.push(secret);
     const project = String(rest['project'] ?? name);
-    if (provider === 'instagram') this.#instagramTokens[secret] = { userId: ACCOUNT, appId: project };
+    const account = String(ACCOUNT + BigInt(this.secrets.length));
+    if (provider === 'instagram') this.#instagramTokens[secret] = { userId: account, appId: project };
     if (provider === 'youtube') this.youtube.setKey(secret, { project });
     const { status, body } = await this.world.call<Credential>('POST', '/api/v1/credentials', {
       provider,
       name,
       secret,
-      ...(provider === 'instagram' ? { account: ACCOUNT } : {}),
+      ...(provider === 'instagram' ? { account } : {}),
       ...rest,
     });
     if (status !== 201) throw new Error(`POST /api/v1/credentials: ${status} ${JSON.stringify(body)}`);
@@ -160,6 +161,15 @@ export class ApiWorld {
       ms,
     );
     return found as Run;
+  }
+
+  /** Waits for so many completed runs; gives them, the first one first. On a slow machine others are skipped. */
+  async completed(id: string, count: number): Promise<Run[]> {
+    const runs = await this.world.eventually(
+      async () => (await this.runs(id)).filter(({ state }) => state === 'completed'),
+      (all) => all.length >= count,
+    );
+    return runs.toReversed();
   }
 
   /** Ends a job that would go on: no run follows. */

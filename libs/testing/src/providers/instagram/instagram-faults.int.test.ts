@@ -42,6 +42,16 @@ describe('what can be made to fail', () => {
     expect((await get(first.body.paging?.next as string)).body.error.code).toBe(100);
   });
 
+  test('errors may repeat the token, as it is and in an address', async () => {
+    const double = await start();
+    double.faults.set('5xx', { times: 1, echo: true });
+    const { status, body } = await get(listing(double));
+    expect(status).toBe(500);
+    expect(body.error.message).toMatch(/\(double-token, https:.*access_token=double-token\)$/);
+    double.faults.set('5xx', { times: 1 });
+    expect((await get(listing(double))).body.error.message).not.toContain('double-token');
+  });
+
   test('slow, truncated, other types, a closed connection', async () => {
     const double = await start();
     double.faults.set('slow', { ms: 300, times: 1 });
