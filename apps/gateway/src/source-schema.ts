@@ -53,7 +53,7 @@ export function compileParams(schema: Record<string, unknown>): ParamSchema {
     parse(params, { allow, prefix = '', form = false }) {
       const read = fill(closed, form ? fromForm(closed, params) : structuredClone(params));
       if (!validator.Check(read)) {
-        const errors = fieldErrors(validator.Errors(read), prefix);
+        const errors = fieldErrors(validator.Errors(read), closed, prefix);
         throw new HttpProblem('invalid_request', undefined, { errors });
       }
       checkUrls(closed, read, allow, prefix);

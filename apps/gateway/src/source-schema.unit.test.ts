@@ -18,6 +18,33 @@ const problemOf = (run: () => unknown): HttpProblem => {
 };
 
 describe('the parameter schema of a source', () => {
+  it('says in words what a pattern or a format refuses', () => {
+    const region = {
+      type: 'string',
+      pattern: '^[A-Z]{2}$',
+      description: 'A country; ISO 3166-1',
+      examples: ['IN'],
+    };
+    const nested = compileParams({
+      type: 'object',
+      properties: {
+        region,
+        list: { type: 'array', items: { anyOf: [region, { type: 'number' }] } },
+        at: { type: 'string', format: 'date-time', description: 'An instant' },
+        bare: { type: 'string', pattern: '^a$' },
+      },
+    });
+    const given = { region: 'ZZZ', list: [1, 'india'], at: 'soon', bare: 'b' };
+    const { errors } = problemOf(() => nested.parse(given, { ...options, prefix: 'params' })).extras;
+    const country = 'is not in its form: A country; ISO 3166-1. For example IN';
+    expect(errors).toEqual([
+      { field: 'params.region', message: country },
+      { field: 'params.list.1', message: country },
+      { field: 'params.at', message: 'is not in its form: An instant' },
+      { field: 'params.bare', message: expect.stringMatching(/^is not in its form: must match pattern/) },
+    ]);
+  });
+
   it('fills in defaults, also below, and leaves what was given', () => {
     expect(schema.parse({ urls: URLS }, options)).toEqual({ urls: URLS, depth: 0, scope: 'host' });
     const given = { urls: URLS, depth: 3, scope: 'site', include: [] };

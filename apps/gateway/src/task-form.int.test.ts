@@ -220,6 +220,15 @@ describe('what is wrong', () => {
       expect(input(page, field)).toContain(`value="${value}"`);
   });
 
+  test('all of it is said at once', async () => {
+    const { body } = await submit({ tag: 'two words', start: '2026-02-30', end: 'soon' });
+    expect([...body.matchAll(/<p class="error" id="(\w+)-error">/g)].map(([, name]) => name)).toEqual([
+      'tag',
+      'start',
+      'end',
+    ]);
+  });
+
   test('an instant is shown again as text, since a calendar has no place for it', async () => {
     const page = await submit({ tag: '', start: '2026-05-01T08:00:00+02:00' });
     expect(input(page, 'start')).toContain('type="text"');

@@ -9,26 +9,27 @@ export type CredentialState = (typeof CREDENTIAL_STATES)[number];
 
 const ProviderId = Type.String({
   pattern: '^[a-z][a-z0-9-]{1,40}$',
-  description: 'The provider of a source, as GET /api/v1/sources shows it',
+  description: 'The provider of a source, in small letters, as GET /api/v1/sources shows it',
   examples: ['youtube'],
 });
 const Name = Type.String({
   minLength: 1,
   maxLength: 80,
   pattern: '^\\S(.*\\S)?$',
-  description: 'What people call it; unique within its provider',
+  description: 'What people call it, without blanks at its ends; unique within its provider',
 });
 const Secret = Type.String({
   minLength: 1,
   maxLength: 4096,
   pattern: '^[\\x21-\\x7e]+$',
-  description: 'The key or token; kept sealed, never shown again',
+  description: 'The key or token, in visible ASCII characters without blanks; never shown again',
 });
 const Account = Type.String({
   minLength: 1,
   maxLength: 200,
   pattern: '^\\S+$',
-  description: 'Whose it is, where the provider asks for that; see `provider.account` of the source',
+  description:
+    'Whose it is, without blanks, where the provider asks for that; see `provider.account` of the source',
 });
 const Bound = (description: string) =>
   Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], { description }));
@@ -54,7 +55,7 @@ export const CreateCredential = Type.Object(
       Type.String({
         pattern: '^[A-Za-z0-9][\\w.:-]{0,79}$',
         description:
-          'Keys of one project share its quota and its bounds; a project of its own, by its name, unless said',
+          'Keys of one project share its quota and its bounds; letters, digits and . _ : - without blanks; a project of its own, by its name, unless said',
       }),
     ),
     ...bounds,

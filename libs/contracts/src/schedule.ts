@@ -15,7 +15,7 @@ export const Schedule = Type.Object(
     every: Type.Optional(Duration('The interval')),
     cron: Type.Optional(
       Type.String({
-        minLength: 9,
+        minLength: 1,
         maxLength: 200,
         description: 'Five fields (minute, hour, day, month, weekday), or six with seconds first',
         examples: ['0 9 * * 1-5'],

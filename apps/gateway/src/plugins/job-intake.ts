@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { MESSAGES, type CreateJob, type Priority } from '@magpie/contracts';
 import { EXCHANGES } from '@magpie/broker';
-import { parseCidrs } from '@magpie/domain';
+import { parseCidrs, periodFaults } from '@magpie/domain';
 import { createJob, findSource, type CreatedJob, type JobDocument, type SourceDocument } from '@magpie/store';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { carriedSchedule } from '../job-plan.ts';
 import { jobSchedule } from '../job-schedule.ts';
 import { takeTargets } from '../job-targets.ts';
-import { HttpProblem } from '../problems.ts';
+import { HttpProblem, type FieldError } from '../problems.ts';
 import { compileParams, type ParamSchema } from '../source-schema.ts';
 
 export interface JobRequest {
@@ -74,6 +74,31 @@ export default fp(
       return schema;
     }
 
+    /** With what its schema refuses, it is also said which days are none: nobody is to mend one field at a time. */
+    function paramsOf(
+      source: SourceDocument,
+      given: unknown,
+      { prefix = '', form = false }: Pick<ParamOptions, 'prefix' | 'form'>,
+      schema = source.params,
+    ): Record<string, unknown> {
+      try {
+        return schemaOf(source._id, schema).parse(given, { allow, prefix, form });
+      } catch (error) {
+        if (!(error instanceof HttpProblem) || typeof given !== 'object' || given === null) throw error;
+        const { errors = [], ...extras } = error.extras;
+        const further = periodFaults(source.period, given as Record<string, unknown>)
+          .map(({ field, message }): FieldError => ({
+            field: prefix ? `${prefix}.${field}` : field,
+            message,
+          }))
+          .filter(({ field }) => errors.every((known) => known.field !== field));
+        throw new HttpProblem(error.code, error.message || undefined, {
+          ...extras,
+          errors: [...errors, ...further],
+        });
+      }
+    }
+
     app.decorate('checkParams', async (source: string, given: unknown, options: ParamOptions = {}) => {
       const found = await findSource(app.store, source);
       if (found === undefined)
@@ -81,8 +106,10 @@ export default fp(
           errors: [{ field: 'source', message: 'is not a source that runs' }],
         });
       const { targetsStay, ...rest } = options;
-      const schema = targetsStay ? withoutTargets(found) : found.params;
-      return { found, params: schemaOf(source, schema).parse(given, { allow, ...rest }) };
+      return {
+        found,
+        params: paramsOf(found, given, rest, targetsStay ? withoutTargets(found) : found.params),
+      };
     });
 
     app.decorate('takeJob', async (request: FastifyRequest, wanted: JobRequest) => {
@@ -96,7 +123,7 @@ export default fp(
           : new HttpProblem('unknown_source', undefined, {
               errors: [{ field: 'source', message: 'is not a source that runs' }],
             });
-      const params = schemaOf(source, found.params).parse(wanted.params, { allow, prefix, form });
+      const params = paramsOf(found, wanted.params, { prefix, form });
       const { schedule: asked, stopWhenExhausted, strict } = wanted;
       const { schedule, warnings } = await carriedSchedule(
         app.store,

@@ -20,7 +20,7 @@ const compile: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
       error: new HttpProblem(
         httpPart === 'params' ? 'not_found' : 'invalid_request',
         undefined,
-        httpPart === 'params' ? {} : { errors: fieldErrors(validator.Errors(full)) },
+        httpPart === 'params' ? {} : { errors: fieldErrors(validator.Errors(full), schema) },
       ),
     };
   };

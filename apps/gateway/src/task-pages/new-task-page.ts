@@ -1,3 +1,4 @@
+import { NOT_IN_FORM } from '../field-errors.ts';
 import type { FieldError } from '../problems.ts';
 import { html, type Content, type Html } from './html.ts';
 import { document } from './layout.ts';
@@ -119,7 +120,7 @@ const isField = (name: string): name is FieldName => (FIELDS as readonly string[
 /** A pattern is nothing to show to people. */
 const sentence = (name: FieldName, message: string): string =>
   `${FORM[name].label} ${
-    /pattern/.test(message)
+    message.startsWith(NOT_IN_FORM)
       ? 'must be letters, digits and underscores, 100 at most, without blanks or emoji'
       : message
   }.`;
