@@ -69,6 +69,13 @@ const CASES: Case[] = [
     413,
     'payload_too_large',
   ],
+  ['plain text', post('{}', 'text/plain'), 415, 'unsupported_media_type'],
+  [
+    'JSON that is empty, where no body is wanted',
+    post('', JSON_TYPE, `/api/v1/jobs/${ID}/pause`),
+    404,
+    'not_found',
+  ],
   ['XML', post('<job/>', 'application/xml'), 415, 'unsupported_media_type'],
   ['a file upload', post('--x--', 'multipart/form-data; boundary=x'), 415, 'unsupported_media_type'],
   ['no type', post('{}', null), 415, 'unsupported_media_type'],

@@ -1,4 +1,3 @@
-import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import underPressure from '@fastify/under-pressure';
@@ -12,7 +11,7 @@ const isProbe = (url: string): boolean => PROBES.has(url.split('?')[0] ?? '');
 /** What a request may cost, and the headers that keep a browser from doing more with an answer than reading it. */
 export default fp(
   async (app) => {
-    const { MAGPIE_RATE_LIMIT, MAGPIE_MAX_EVENT_LOOP_DELAY, MAGPIE_MAX_BODY } = app.config;
+    const { MAGPIE_RATE_LIMIT, MAGPIE_MAX_EVENT_LOOP_DELAY } = app.config;
     await app.register(helmet, {
       global: true,
       contentSecurityPolicy: {
@@ -38,7 +37,6 @@ export default fp(
       errorResponseBuilder: (_request, { ttl }) =>
         new HttpProblem('rate_limited', undefined, { retryAfter: Math.ceil(ttl / 1000) }),
     });
-    await app.register(formbody, { bodyLimit: MAGPIE_MAX_BODY });
   },
   { name: 'limits', dependencies: ['errors'], fastify: '5.x' },
 );
