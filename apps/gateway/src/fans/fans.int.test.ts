@@ -279,7 +279,10 @@ describe('several pages', () => {
 
   it('name the page that nobody measures, and are 50 at most', async () => {
     const answer = await get('/api/fans/multipage/?pages=nasa&pages=nobody');
-    expect([answer.statusCode, answer.json().detail]).toEqual([404, 'No such page is measured: pages.1.']);
+    expect([answer.statusCode, answer.json().errors]).toEqual([
+      404,
+      [{ field: 'pages.1', message: 'is not measured' }],
+    ]);
     const many = Array.from({ length: 51 }, () => 'pages=nasa').join('&');
     expect((await get(`/api/fans/multipage/?${many}`)).statusCode).toBe(400);
     expect((await get('/api/fans/multipage/')).statusCode).toBe(400);
@@ -373,7 +376,11 @@ describe('companies', () => {
     expect(other.json().job_url).toBe(answer.json().job_url);
     for (const name of ['coca-cola', ' COCA-COLA ', 'Coca-Cola']) {
       const again = await post('/api/fans/put/', { name });
-      expect([again.statusCode, again.json().code]).toEqual([409, 'already_exists']);
+      expect([again.statusCode, again.json().code, again.json().errors[0].field]).toEqual([
+        409,
+        'already_exists',
+        'name',
+      ]);
     }
     const jobs = await gateway.store.jobs.find({ source: SOURCE }).lean();
     expect(jobs.map(({ targets, params }) => [targets, params])).toEqual([[3, {}]]);

@@ -54,7 +54,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             : { field: `pages.${String(place)}`, message: 'must be the name or the address of a page' },
         ),
       });
-    const exists = () => new HttpProblem('already_exists', 'There is a company of that name.');
+    const exists = () =>
+      new HttpProblem('already_exists', 'There is a company of that name.', {
+        errors: [{ field: 'name', message: 'is taken' }],
+      });
     const id = companyId(name);
     if ((await findCompany(store, id)) !== undefined) throw exists();
     const company: CompanyDocument = { _id: id, name, pages: keys, addedAt: new Date() };

@@ -160,6 +160,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           known.size === 0
             ? 'No source that runs has a provider.'
             : `The sources that run have ${[...known.keys()].sort().join(', ')}.`,
+          { errors: [{ field: 'provider', message: 'is not the provider of a source that runs' }] },
         );
       if (provider.account !== undefined && rest.account === undefined)
         refuse([{ field: 'account', message: `is required: ${provider.account}` }]);

@@ -138,7 +138,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       for (const [i, name] of names.entries()) {
         const page = await knownPage(store, name).catch((error: unknown) => {
           if (!(error instanceof HttpProblem)) throw error;
-          throw new HttpProblem('not_found', `No such page is measured: pages.${String(i)}.`);
+          throw new HttpProblem('not_found', 'Not all of these pages are measured.', {
+            errors: [{ field: `pages.${String(i)}`, message: 'is not measured' }],
+          });
         });
         if (series.has(page)) continue;
         const points = await within(wanted, limit, () =>
