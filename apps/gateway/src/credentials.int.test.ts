@@ -266,14 +266,15 @@ describe('jobs and plans', () => {
   });
 
   test('such a job runs as often as the keys carry and says so, or not at all if it is strict', async () => {
-    const made = await ask<Job>('POST', 'jobs', { ...job, schedule: { every: '30s', jitter: '1s' } });
+    const made = await ask<Job>('POST', 'jobs', { ...job, schedule: { every: '30s', jitter: '90s' } });
     expect(made.status).toBe(202);
     expect(made.body).toMatchObject({
-      schedule: { every: 'PT14M33S', asked: 'PT30S', jitter: 'PT1S' },
+      schedule: { every: 'PT14M33S', asked: 'PT30S', jitter: 'PT1M30S' },
       warnings: [{ code: 'quota_too_small', message: expect.stringContaining('it runs every PT14M33S') }],
     });
     const strict = await ask<Problem>('POST', 'jobs', { ...job, strict: true });
     expect([strict.status, strict.body.code]).toEqual([422, 'quota_too_small']);
+    expect(strict.body.detail).toMatch(/have 10,000 a day; they carry a run every PT14M33S\.$/);
     const fine = await ask<Job>('POST', 'jobs', { ...job, strict: true, schedule: { every: 'PT1H' } });
     expect([fine.status, fine.body.schedule?.asked, fine.body.warnings]).toEqual([202, null, []]);
 

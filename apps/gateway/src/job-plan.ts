@@ -38,6 +38,8 @@ export interface JobPlan {
   schedule: PlannedSchedule | null;
   /** What goes with the job. */
   warnings: Warnings;
+  /** Why a job that is strict is refused; undefined when the keys carry it. */
+  refusal?: string;
 }
 
 /** Of a cron pattern: the firings of the coming day. */
@@ -74,32 +76,36 @@ export async function planJob(
     return { provider, credentials, plan, runsPerDay, schedule, warnings: [] };
   const carriedAt = secondsOf(Math.min(MAX_INTERVAL_MS, shortestIntervalMs));
   const lengthened = schedule !== null && schedule.every !== null;
-  const message = tooSmall(provider, plan, schedule, carriedAt, lengthened);
+  const why = tooSmall(provider, plan, schedule);
   return {
     provider,
     credentials,
     plan,
     runsPerDay,
     schedule: lengthened ? { ...schedule, every: carriedAt, asked: schedule.every } : schedule,
-    warnings: [{ code: 'quota_too_small', message }],
+    warnings: [{ code: 'quota_too_small', message: `${why}: ${consequence(schedule, carriedAt)}.` }],
+    ...(schedule === null ? {} : { refusal: `${why}; they carry a run every ${carriedAt}.` }),
   };
+}
+
+function consequence(schedule: PlannedSchedule | null, carriedAt: string): string {
+  if (schedule === null) return 'it goes on when there is quota again';
+  if (schedule.every !== null) return `it runs every ${carriedAt}`;
+  return `runs wait for quota. The keys carry one every ${carriedAt}`;
 }
 
 function tooSmall(
   { title }: Provider,
   { unitsPerDay, quotaPerDay }: Plan,
   schedule: PlannedSchedule | null,
-  carriedAt: string,
-  lengthened: boolean,
 ): string {
   const units = (count: number): string => count.toLocaleString('en-US');
   const why =
     quotaPerDay !== null && unitsPerDay > quotaPerDay
       ? `costs ${units(unitsPerDay)} units of ${title}${schedule === null ? '' : ' a day'}, and the keys have ${units(quotaPerDay)} a day`
       : `makes more calls of ${title} than the keys carry`;
-  if (schedule === null) return `The job ${why}: it goes on when there is quota again.`;
-  if (lengthened) return `Every ${schedule.every} ${why}: it runs every ${carriedAt}.`;
-  return `The cron pattern ${why}: runs wait for quota. The keys carry one every ${carriedAt}.`;
+  if (schedule === null) return `The job ${why}`;
+  return `${schedule.every === null ? 'The cron pattern' : `Every ${schedule.every}`} ${why}`;
 }
 
 /**
@@ -114,15 +120,13 @@ export async function carriedSchedule(
   strict = false,
 ): Promise<{ schedule: PlannedSchedule | null; warnings: Warnings }> {
   const planned = await planJob(store, source, params, schedule);
-  const { provider, credentials, warnings } = planned;
+  const { provider, credentials, warnings, refusal } = planned;
   if (provider !== undefined && credentials.length === 0)
     throw new HttpProblem(
       'missing_credential',
       `There is no active key for ${provider.id} (${provider.title}). ${provider.howTo} Then add it: POST /api/v1/credentials with {"provider": "${provider.id}", "name": …, "secret": …${provider.account === undefined ? '' : ', "account": …'}}.`,
     );
-  const [first] = warnings;
-  if (strict && schedule !== null && first !== undefined)
-    throw new HttpProblem('quota_too_small', first.message);
+  if (strict && refusal !== undefined) throw new HttpProblem('quota_too_small', refusal);
   return { schedule: planned.schedule, warnings };
 }
 

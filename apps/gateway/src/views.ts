@@ -11,7 +11,7 @@ import type {
   Text,
   TextTask,
 } from '@magpie/contracts';
-import { allowedActions, redactText, redactUrl } from '@magpie/domain';
+import { allowedActions, formatDuration, redactText, redactUrl } from '@magpie/domain';
 import type {
   DeadLetterDocument,
   ItemDocument,
@@ -37,7 +37,7 @@ export const scheduleView = ({
   cron,
   timeZone,
   until: isoOrNull(until),
-  jitter: jitterMs === 0 ? null : `PT${jitterMs / 1000}S`,
+  jitter: jitterMs === 0 ? null : formatDuration({ months: 0, days: 0, ms: jitterMs }),
   asked,
 });
 
