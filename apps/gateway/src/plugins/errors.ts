@@ -60,7 +60,11 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 /** What the HTTP parser itself refuses never reaches a route. */
 export function rawProblem(status: number, base: string): string {
   const code = status === 431 || status === 400 ? 'invalid_request' : 'internal_error';
-  const body = JSON.stringify({ ...problemDocument(base, new HttpProblem(code)), status });
+  const detail =
+    status === 431
+      ? 'Its headers are too large.'
+      : 'It is not HTTP as RFC 9112 has it. In an address, all but ASCII is percent-encoded.';
+  const body = JSON.stringify({ ...problemDocument(base, new HttpProblem(code, detail)), status });
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     `Content-Type: ${PROBLEM_TYPE}`,
