@@ -5,9 +5,10 @@
  * Two directors at once: both lock the job; the second finds `nextRunAt` moved on and does nothing.
  * The process dies on any line: the transaction is undone and the run is still due, or all of it has happened.
  * Nothing ran for a while: what was due is made up for by one run, which says how many firings it stands for.
- * A firing while a run is open is recorded as skipped (`overlap`). Firings during a pause are not made up for: one
- * skipped run (`paused`) says how many there were, and the next run comes at its own time. That is decided when the
- * job goes on, by its history; until then `nextRunAt` stays at the first firing that fell into the pause.
+ * A firing while a run is open, or while a job still does what it was to do once, is recorded as skipped (`overlap`).
+ * Firings during a pause are not made up for: one skipped run (`paused`) says how many there were, and the next run comes
+ * at its own time. That is decided when the job goes on, by its history; until then `nextRunAt` stays at the first firing
+ * that fell into the pause.
  */
 import type { SourceDescription } from '@magpie/contracts';
 import { DISPATCHING, lastRunAt, missedRuns, nextRunAt } from '@magpie/domain';
@@ -58,7 +59,7 @@ export class Scheduler {
         const description = describe(source);
         if (description === undefined) throw new Error(`nothing is known of the source ${source}`);
         // Not under an open run: its own failures are counted from where it began.
-        if (run === null) {
+        if (run === null && !(await isAtWork(store, _id))) {
           await pruneDone(store, _id);
           await pruneFailures(store, _id);
         }
@@ -95,6 +96,13 @@ const isDue = (job: JobDocument | undefined, now: number): job is DueJob =>
   job.nextRunAt !== null &&
   job.nextRunAt.getTime() <= now;
 
+/** Also without an open run: one that was made to run once goes on when it is given a schedule. */
+const isAtWork = async (store: Store, jobId: string, session?: Session): Promise<boolean> =>
+  (await store.steps.collection.findOne({ jobs: jobId } as never, {
+    projection: { _id: 1 },
+    ...(session ? { session } : {}),
+  })) !== null;
+
 async function fireOne(
   store: Store,
   session: Session,
@@ -108,7 +116,7 @@ async function fireOne(
   if (!isDue(job, now)) return undefined;
   const due = job.nextRunAt.getTime();
   const { schedule } = job;
-  const resumedAt = endOfPause(job.history, due);
+  const resumedAt = schedule === null ? undefined : endOfPause(job.history, due);
   const upTo = resumedAt ?? now;
   const last = (schedule && lastRunAt(schedule, id, upTo)) ?? due;
   const next = schedule && nextRunAt(schedule, id, upTo);
@@ -119,7 +127,7 @@ async function fireOne(
   };
   const nextRunAtDate = next === null ? null : new Date(next);
   Object.assign(job, { runs: firing.number, nextRunAt: nextRunAtDate });
-  if (resumedAt !== undefined || job.run !== null) {
+  if (resumedAt !== undefined || job.run !== null || (await isAtWork(store, id, session))) {
     const reason = resumedAt === undefined ? 'overlap' : 'paused';
     await insertRun(store, session, id, { ...firing, state: 'skipped', reason });
     // Who waits for the schedule waits for the next firing; with none to come the job is looked at, and ends.

@@ -1,0 +1,87 @@
+/** Schedules that are changed while something is under way, and what a run leaves behind for the next. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import type { NextStep } from '@magpie/contracts';
+import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
+import { changeJob, createJob, listRuns, type RunDocument, type StepDocument } from '@magpie/store';
+import { addsUp, done, found, page, SOURCE, World } from '../testing/world.ts';
+
+jest.setTimeout(60_000);
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const TARGETS = { param: 'pages', step: 'measure', perStep: 1 };
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+});
+afterEach(() => world.close());
+
+const submit = (asked: AskedSchedule): Promise<string> =>
+  world.submit({}, 'normal', { schedule: planSchedule(asked, world.clock.now()) });
+
+const measuring = async (asked: AskedSchedule, targets: string[]): Promise<string> => {
+  await world.announce({ targets: TARGETS });
+  const { job } = await createJob(world.store, {
+    source: SOURCE,
+    params: {},
+    priority: 'normal',
+    correlationId: newId(),
+    targets,
+    schedule: planSchedule(asked, world.clock.now()),
+  });
+  return job._id;
+};
+
+const change = (id: string, schedule: AskedSchedule | null) =>
+  changeJob(
+    world.store,
+    id,
+    { schedule: schedule && planSchedule(schedule, world.clock.now()) },
+    world.clock.now(),
+  );
+
+/** Oldest first. */
+const runsOf = async (id: string): Promise<RunDocument[]> =>
+  (await listRuns(world.store, id, {}, { limit: 500 })).rows.reverse();
+
+const over = async (id: string, count: number): Promise<RunDocument[]> => {
+  await world.eventually(
+    () => world.job(id),
+    ({ state, runs, run }) => runs >= count && run === null && state !== 'running' && state !== 'queued',
+  );
+  return runsOf(id);
+};
+
+async function next(id: string): Promise<RunDocument> {
+  const { nextRunAt, runs } = await world.job(id);
+  world.clock.set((nextRunAt as Date).getTime());
+  return (await over(id, runs + 1)).at(-1) as RunDocument;
+}
+
+test('a job that runs once gets a schedule while it runs: no run begins before it is done', async () => {
+  let answers = false;
+  world.script = ({ kind, url = '' }) => {
+    if (kind === 'start') return done([], [page('https://a.example/1'), page('https://a.example/2')]);
+    return answers || url.endsWith('1') ? done() : undefined;
+  };
+  const id = await world.submit();
+  await world.eventually(
+    () => world.job(id),
+    ({ pages }) => pages.done === 1,
+  );
+  await change(id, { every: '10m' });
+  world.clock.advance(10 * MINUTE);
+  const [first] = await world.eventually(
+    () => runsOf(id),
+    (runs) => runs.length === 1,
+  );
+  expect(first).toMatchObject({ number: 1, state: 'skipped', reason: 'overlap' });
+  // What it has done stays known while it goes on.
+  expect(await world.store.links.countDocuments({ jobId: id, of: 'page', state: 'done' })).toBe(1);
+  answers = true;
+  const open = world.seen.findLast(({ url }) => url?.endsWith('2'));
+  await world.answer(open as never, done());
+  expect((await world.until(id, 'waiting')).waiting).toMatchObject({ reason: 'schedule' });
+  expect(await next(id)).toMatchObject({ number: 2, state: 'completed' });
+});
