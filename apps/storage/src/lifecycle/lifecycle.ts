@@ -88,8 +88,8 @@ export class Lifecycle {
   }
 
   /**
-   * Ends a job that has no step left: `failed` when nothing of it worked, else `completed`. One with a schedule ends its
-   * run, and waits for the next.
+   * Ends a job that has no step left: `failed` when nothing of it worked, else `completed`. One that has runs ends its
+   * run, and waits for the next if there is one.
    * A result that takes a job's last step away brings its next ones in the same transaction, so none left means done.
    */
   async completeIfDone(id: string): Promise<void> {
@@ -100,7 +100,7 @@ export class Lifecycle {
     if (job === null || !(DISPATCHING as readonly JobState[]).includes(job.state) || job.retrying) return;
     // Looked at once more: what was retried since the first look has another `rev`.
     if (await anyStep()) return;
-    if (job.schedule !== null || job.run !== null || job.nextRunAt !== null) {
+    if (job.schedule !== null || job.run !== null || job.nextRunAt !== null || job.runs > 0) {
       if (isBetweenRuns(job)) return;
       const ended = await finishRun(store, job, new Date(this.#deps.clock()));
       if (ended) this.#deps.changed(ended);

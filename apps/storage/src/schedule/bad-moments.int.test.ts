@@ -85,3 +85,27 @@ test('a job that runs once gets a schedule while it runs: no run begins before i
   expect((await world.until(id, 'waiting')).waiting).toMatchObject({ reason: 'schedule' });
   expect(await next(id)).toMatchObject({ number: 2, state: 'completed' });
 });
+
+test('a schedule is taken away between two runs: what only measured, and once failed, is completed', async () => {
+  let works = true;
+  world.script = (step) => {
+    const [target = ''] = step.input['targets'] as string[];
+    return works
+      ? { ...done(), samples: [{ target, at: world.clock.now(), values: { fans: 1 } }] }
+      : { outcome: 'failed', code: 'api_error', message: 'no' };
+  };
+  const id = await measuring({ every: '2s' }, ['a']);
+  await world.eventually(
+    () => world.job(id),
+    ({ tally }) => tally.samples > 0,
+  );
+  works = false;
+  await world.eventually(
+    () => runsOf(id),
+    (runs) => runs.some(({ state }) => state === 'failed'),
+  );
+  await change(id, { every: '1h' });
+  await world.until(id, 'waiting');
+  await change(id, null);
+  expect(await world.until(id, 'completed')).toMatchObject({ error: null });
+});
