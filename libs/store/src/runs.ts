@@ -1,6 +1,7 @@
 /** The runs of jobs with a schedule, and changes of a schedule. */
 import { allowedActions, ENDED, nextRunAt, PASSING, type PlannedSchedule } from '@magpie/domain';
 import type { RunState } from '@magpie/contracts';
+import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { JobDocument, RunDocument } from './documents.ts';
 import { InvalidTransition } from './jobs.ts';
@@ -66,10 +67,46 @@ export async function changeJob(
     const { schedule, ...rest } = change;
     const set: Partial<JobDocument> = { ...rest };
     if (schedule !== undefined) Object.assign(set, rescheduled(locked, schedule, now));
+    if (set.schedule && set.nextRunAt)
+      await drawTogether(store, session, locked, { schedule: set.schedule, nextRunAt: set.nextRunAt }, now);
     if (Object.keys(set).length > 0)
       await store.jobs.collection.updateOne({ _id: id } as never, { $set: set }, { session });
     return { ...locked, ...set };
   });
+}
+
+/**
+ * What is left of a round that is spread over a longer interval than runs now have is spread over such a one: the round
+ * would else keep runs from beginning for as long as the interval was.
+ */
+async function drawTogether(
+  store: Store,
+  session: ClientSession,
+  job: JobDocument,
+  { schedule, nextRunAt: next }: { schedule: PlannedSchedule; nextRunAt: Date },
+  now: number,
+): Promise<void> {
+  if (job.run === null || job.targets === 0) return;
+  const following = nextRunAt(schedule, job._id, next.getTime()) ?? next.getTime();
+  const intervalMs = following - next.getTime() || next.getTime() - now;
+  const at = new Date(now);
+  const left = { $max: [0, { $subtract: ['$notBefore', at] }] };
+  const share = { $divide: [intervalMs, '$input.run.intervalMs'] };
+  await store.steps.collection.updateMany(
+    {
+      jobs: job._id,
+      state: 'later',
+      // Not what failed and is tried again on the source's terms.
+      attempt: 1,
+      backoffs: 0,
+      'input.run.intervalMs': { $gt: intervalMs },
+    } as never,
+    [
+      { $set: { notBefore: { $add: [at, { $floor: { $multiply: [left, share] } }] } } },
+      { $set: { 'input.run.intervalMs': intervalMs } },
+    ],
+    { session },
+  );
 }
 
 /** Whoever waits for the schedule now waits for the new one; with no run to come it is looked at, and ends. */

@@ -109,3 +109,26 @@ test('a schedule is taken away between two runs: what only measured, and once fa
   await change(id, null);
   expect(await world.until(id, 'completed')).toMatchObject({ error: null });
 });
+
+test('a shorter interval takes effect in the middle of a round: the rest of it is drawn together', async () => {
+  const id = await measuring(
+    { every: '24h' },
+    Array.from({ length: 40 }, (_, i) => `page${i}`),
+  );
+  const later = async (): Promise<StepDocument[]> =>
+    (await world.store.steps.collection
+      .find({ jobs: id, state: 'later' } as never)
+      .sort({ notBefore: 1 })
+      .toArray()) as unknown as StepDocument[];
+  const before = await world.eventually(later, (steps) => steps.length > 30);
+  expect(Number(before.at(-1)?.notBefore)).toBeGreaterThan(world.clock.now() + 12 * HOUR);
+  await change(id, { every: '10m' });
+  const after = await later();
+  const left = after.map(({ notBefore }) => Number(notBefore) - world.clock.now());
+  expect(Math.max(...left)).toBeLessThan(10 * MINUTE);
+  expect(Math.max(...left)).toBeGreaterThan(4 * MINUTE);
+  expect(after.map(({ _id }) => _id)).toEqual(before.map(({ _id }) => _id));
+  // A longer one leaves the round as it is.
+  await change(id, { every: '12h' });
+  expect((await later()).map(({ notBefore }) => notBefore)).toEqual(after.map(({ notBefore }) => notBefore));
+});
