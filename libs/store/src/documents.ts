@@ -266,6 +266,8 @@ export interface TargetDocument {
   /** The last sample, and the last that was not suspect. */
   last?: { at: Date; values: Record<string, number>; suspect: boolean };
   trusted?: { at: Date; values: Record<string, number> };
+  /** From the round of the last sample to the next, ms. */
+  intervalMs?: number;
   /** The hour that is being summed up: put into its roll-up by the first sample of a later one. */
   hour?: RollupHour & { from: Date };
   addedAt: Date;

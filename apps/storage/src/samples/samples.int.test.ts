@@ -13,7 +13,7 @@ import {
   type StepDocument,
   type TargetDocument,
 } from '@magpie/store';
-import { pause, SOURCE, World, type Answer } from '../testing/world.ts';
+import { done, found, image, pause, SOURCE, World, type Answer } from '../testing/world.ts';
 import { moveLeftBehind } from './move-samples.ts';
 import { targetSteps } from './target-steps.ts';
 
@@ -274,6 +274,51 @@ test('a stretch without samples is a gap, with its reason', async () => {
     ['b', at(1), at(3), 1, 'missed'],
     ['b', at(3), at(13), 9, 'paused'],
   ]);
+});
+
+test('a shorter interval makes no gap of the time before it', async () => {
+  world = await World.make();
+  const job = await measuringJob(['nasa']);
+  const t = start();
+  await playRound(job, 1, t, (target) => sample(target, t + MINUTE, 1));
+  await world.store.targets.collection.updateMany({}, { $set: { intervalMs: 6 * INTERVAL } });
+  await playRound(job, 2, t + 6 * INTERVAL, (target) => sample(target, t + 6 * INTERVAL + MINUTE, 1));
+  expect(await world.store.gaps.countDocuments({})).toBe(0);
+  expect(await targetOf(job, 'nasa')).toMatchObject({ intervalMs: INTERVAL });
+  await playRound(job, 3, t + 12 * INTERVAL, (target) => sample(target, t + 12 * INTERVAL, 1));
+  expect(await world.store.gaps.countDocuments({})).toBe(1);
+});
+
+test('a step that two jobs share measures for both', async () => {
+  world = await World.make();
+  const [one, other] = await Promise.all(
+    [1, 2].map(async () => {
+      const { job } = await createJob(world.store, {
+        source: SOURCE,
+        params: {},
+        priority: 'normal',
+        correlationId: newId(),
+        targets: ['a'],
+      });
+      return job._id;
+    }),
+  );
+  const url = 'https://a.example/1.png';
+  world.script = ({ kind }) => (kind === 'start' ? done([], [image(url)]) : undefined);
+  await world.eventually(
+    () => world.store.steps.countDocuments({ kind: 'image', jobs: { $all: [one, other] }, state: 'leased' }),
+    (count) => count === 1,
+  );
+  await world.eventually(
+    () => world.seen.filter(({ kind }) => kind === 'image').length,
+    (count) => count === 1,
+  );
+  await world.answer(world.seen.at(-1) as never, {
+    ...done([found(url)]),
+    samples: [sample('a', Date.now(), 1)],
+  });
+  for (const id of [one, other])
+    expect((await world.until(id as string, 'completed')).tally).toMatchObject({ samples: 1 });
 });
 
 test('what can not be measured is a state, looked at ever less often, until it is back', async () => {

@@ -116,7 +116,7 @@ export class Measurements {
       from: new Date(Math.min(job.coverage?.from.getTime() ?? Infinity, ...times)),
       to: new Date(Math.max(job.coverage?.to.getTime() ?? 0, ...times)),
     };
-    this.pending.push({ _id: `${outcome.id}:${outcome.lease}`, at: now, samples: kept });
+    this.pending.push({ _id: `${job._id}:${outcome.id}:${outcome.lease}`, at: now, samples: kept });
   }
 
   #keep(
@@ -146,6 +146,7 @@ export class Measurements {
     if (verdict === 'cleared' && last !== undefined) this.#clear(target, last);
     this.#sumUp(target, at, values, suspect);
     target.last = { at, values, suspect };
+    target.intervalMs = round.intervalMs;
     if (!suspect) target.trusted = { at, values };
     return {
       at,
@@ -181,7 +182,9 @@ export class Measurements {
     else this.#hours.push({ source: target.source, target: target.key, from, summary: cleared });
   }
 
-  #noteGap(job: JobDocument, target: TargetDocument, from: Date, to: Date, { intervalMs }: RoundInput): void {
+  /** Where the interval was changed between two samples, the longer one counts. */
+  #noteGap(job: JobDocument, target: TargetDocument, from: Date, to: Date, round: RoundInput): void {
+    const intervalMs = round.intervalMs > 0 ? Math.max(target.intervalMs ?? 0, round.intervalMs) : 0;
     const span = to.getTime() - from.getTime();
     if (intervalMs <= 0 || span <= GAP_INTERVALS * intervalMs) return;
     this.#gaps.push({
