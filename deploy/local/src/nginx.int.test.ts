@@ -407,10 +407,19 @@ describe('the gateway behind nginx', () => {
     await new Promise((resolve) => other.close(resolve));
   }, 30_000);
 
-  it('is not told about a request that is none', async () => {
-    const answer = await raw('GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n');
+  it.each([
+    ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+    ['a zero byte', 'GET /api/%00 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['what begins outside', 'GET /../x HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('is not told about a request that is none: %s', async (_name, request) => {
+    const answer = await raw(request);
     expect(answer).toMatch(/^HTTP\/1.1 400/);
     expect(answer).toContain('"code":"invalid_request"');
+  });
+
+  it('has no route of that name', async () => {
+    handle = (_req, res) => res.end('gateway');
+    expect((await get('/nginx-problem')).status).toBe(404);
   });
 });
 
