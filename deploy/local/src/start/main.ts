@@ -8,6 +8,7 @@ import { apiAt } from './api.ts';
 import { runDemoJobs } from './demo-jobs.ts';
 import { runFirstJobs } from './first-jobs.ts';
 import { claimData } from './one-start.ts';
+import { keepRunning } from './keep-running.ts';
 import { HELP, parseStart, type StartOptions } from './options.ts';
 import { Screen } from './screen.ts';
 
@@ -84,11 +85,9 @@ async function start({
   screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
   screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
   screen.line(`  Docs   ${screen.style(36, `${platform.url}/docs`)}`);
-  for (const [name, managed] of platform.processes)
-    void managed.ended.then(() => {
-      if (!abort.signal.aborted)
-        screen.line(screen.style(31, `${name} has ended; see ${data}/logs/${name}.log`));
-    });
+  const alarm = (line: string): void => screen.line(screen.style(31, line));
+  for (const managed of platform.processes.values())
+    void keepRunning(managed, { say: alarm, signal: abort.signal });
 }
 
 /** The doubles of a demo, and what it goes on with; they are code for tests, and loaded here alone. */
