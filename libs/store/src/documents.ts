@@ -190,7 +190,7 @@ export interface LinkDocument {
   /** `epoch` is the job's at the time: a retry takes up what failed in an earlier one. */
   error?: { code: string; message: string; attempt: number; status?: number; at: Date; epoch: number };
   /** With a failure: how to make the step again. */
-  step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input' | 'distinct' | 'urgent'>;
+  step?: Pick<StepDocument, 'kind' | 'key' | 'url' | 'input' | 'fetches' | 'distinct' | 'urgent'>;
   /** In a job with a schedule: the run in which it was last looked at. */
   run?: number;
   /** In how many runs after its own a failed step or page was taken up again. */

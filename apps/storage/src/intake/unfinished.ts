@@ -73,6 +73,7 @@ export const recipe = ({
   key,
   url,
   input,
+  fetches,
   distinct,
   urgent,
 }: StepDocument): NonNullable<LinkDocument['step']> => ({
@@ -80,18 +81,24 @@ export const recipe = ({
   key,
   ...(url === undefined ? {} : { url }),
   input,
+  ...(fetches === undefined ? {} : { fetches }),
   ...(distinct === undefined ? {} : { distinct }),
   ...(urgent ? { urgent } : {}),
 });
 
 /** How to fetch one of the items that a step was to fetch together. */
-export const recipeOfOne = (step: StepDocument, url: string): NonNullable<LinkDocument['step']> => ({
+export const recipeOfOne = (
+  { fetches: _fetches, ...step }: StepDocument,
+  url: string,
+): NonNullable<LinkDocument['step']> => ({
   ...recipe(step),
   key: url,
   input: { ...step.input, urls: [url] },
 });
 
-/** Ends a step without success. A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
+/**
+ * Ends a step without success. In a run, one that fetches items together fails the run, and the next takes it up whole.
+ * A failed one stays in the frontier, waited for by nobody, so that it can be tried again. */
 function giveUp(
   context: Context,
   state: 'failed' | 'skipped',
@@ -105,7 +112,7 @@ function giveUp(
     const error = fault(context, job, code, message, status);
     if (link?.state === 'pending')
       ledger.settle(link, state, { error, ...(state === 'failed' ? { step: recipe(step) } : {}) });
-    else if (link === undefined && !step.item && !step.fetches)
+    else if (link === undefined && !step.item && (!step.fetches || job.run !== null))
       ledger.open({ ...untraced(job, step, state), error, step: recipe(step) });
     giveUpTogether(context, job, error);
   }

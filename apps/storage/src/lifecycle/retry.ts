@@ -33,6 +33,11 @@ export async function retryBatch(store: Store, jobId: string, epoch: number): Pr
     await ledger.steps.load(links.map(({ target }) => target));
     await ledger.items.load(links.filter((link) => link.of === 'item').map(({ target }) => target));
     for (const link of links) {
+      if (link.step?.fetches) {
+        // What it was to fetch is put back one by one.
+        ledger.settle(link, 'done');
+        continue;
+      }
       const item = link.of === 'item' ? ledger.items.get(link.target) : undefined;
       if (item) {
         attach(ledger, link, item, { fetched: false, brought: false });

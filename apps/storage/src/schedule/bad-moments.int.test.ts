@@ -132,3 +132,67 @@ test('a shorter interval takes effect in the middle of a round: the rest of it i
   await change(id, { every: '12h' });
   expect((await later()).map(({ notBefore }) => notBefore)).toEqual(after.map(({ notBefore }) => notBefore));
 });
+
+test('items that were to be fetched together and failed are taken up by the next run, which also looks for news', async () => {
+  const urlOf = (n: number): string => `https://video.example/${n}`;
+  const video = (url: string) => found(url, { kind: 'video' });
+  let works = false;
+  let all = [1, 2, 3];
+  world.script = ({ kind, input }) => {
+    if (kind === 'start') {
+      const fetches = { kind: 'video', urls: all.map(urlOf) };
+      return done([], [{ kind: 'details', key: 'd', input: { x: 1 }, fetches } satisfies NextStep]);
+    }
+    // The provider never shows the third.
+    const urls = (input['urls'] as string[]).filter((url) => url !== urlOf(3));
+    return works ? done(urls.map(video)) : { outcome: 'retry', code: 'api_error', message: 'no' };
+  };
+  const id = await submit({ every: '1h' });
+  const [first] = await over(id, 1);
+  expect(first).toMatchObject({ state: 'failed', reason: 'api_error' });
+  expect(addsUp(await world.job(id))).toBe(true);
+  expect((await world.job(id)).counts).toMatchObject({ discovered: 3, failed: 3, pending: 0 });
+
+  world.seen.length = 0;
+  expect(await next(id)).toMatchObject({ state: 'failed', reason: 'api_error' });
+  works = true;
+  all = [1, 2, 3, 4];
+  world.seen.length = 0;
+  expect(await next(id)).toMatchObject({ state: 'completed', counts: { stored: 3, discovered: 1 } });
+  const asked = world.seen.filter(({ kind }) => kind === 'details').map(({ input }) => input);
+  expect(asked).toHaveLength(2);
+  expect(asked).toEqual(
+    expect.arrayContaining([
+      { x: 1, urls: [1, 2, 3].map(urlOf) },
+      { x: 1, urls: [urlOf(4)] },
+    ]),
+  );
+  const job = await world.job(id);
+  expect(job.counts).toMatchObject({ discovered: 4, stored: 3, failed: 1, pending: 0 });
+
+  // What the provider does not show is not asked for again by itself.
+  world.seen.length = 0;
+  expect(await next(id)).toMatchObject({ state: 'completed' });
+  expect(world.seen.map(({ kind }) => kind)).toEqual(['start']);
+  expect(await world.store.steps.countDocuments({})).toBe(0);
+});
+
+test('a retry asks once for what was to be fetched together in a run', async () => {
+  const urls = ['https://video.example/1', 'https://video.example/2'];
+  let works = false;
+  world.script = ({ kind, input }) => {
+    if (kind === 'start')
+      return done([], [{ kind: 'details', key: 'd', input: {}, fetches: { kind: 'video', urls } }]);
+    return works
+      ? done((input['urls'] as string[]).map((url) => found(url, { kind: 'video' })))
+      : { outcome: 'failed', code: 'api_error', message: 'no' };
+  };
+  const id = await submit({ every: '1h', until: new Date(world.clock.now() + MINUTE).toISOString() });
+  await world.until(id, 'failed');
+  works = true;
+  world.seen.length = 0;
+  await world.control(id, 'retry');
+  const job = await world.until(id, 'completed');
+  expect(job.counts).toMatchObject({ discovered: 2, stored: 2, failed: 0, pending: 0 });
+  expect(world.seen.flatMap(({ input }) => input['urls'] as string[]).sort()).toEqual(urls);
+});

@@ -18,13 +18,13 @@ export interface Firing {
 export interface Beginning {
   /** To be put in. */
   steps: StepDocument[];
-  /** How many steps were put back. */
+  /** How many failures of runs before were taken up. */
   resumed: number;
 }
 
 /**
- * What a run begins with: the steps that measure the job's targets; or nothing new, when it goes on with what the run
- * before left undone; or the `start` step.
+ * What a run begins with: the steps that measure the job's targets; or nothing new, when it goes on where the run before
+ * was cut off; or the `start` step.
  */
 export async function firstSteps(
   store: Store,
@@ -42,7 +42,7 @@ export async function firstSteps(
     return { steps, resumed: 0 };
   }
   const resumed = await resumeFailed(store, session, ledger, job);
-  if (resumed > 0) return { steps: [], resumed };
+  if (resumed.onward) return { steps: [], resumed: resumed.count };
   const before = (await store.runs.collection.findOne(
     { _id: { $gte: runId(job._id, 0), $lt: runId(job._id, number) }, state: { $ne: 'skipped' } } as never,
     { session, sort: { _id: -1 }, projection: { dueAt: 1 } },
@@ -53,7 +53,7 @@ export async function firstSteps(
     ...(before ? { previousAt: before.dueAt.getTime() } : {}),
     ...(next === null ? { last: true } : {}),
   };
-  return { steps: [startStep(job, run)], resumed: 0 };
+  return { steps: [startStep(job, run)], resumed: resumed.count };
 }
 
 /**
