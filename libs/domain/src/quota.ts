@@ -13,6 +13,10 @@ const dateIn = (at: number, timeZone: string): Temporal.PlainDate =>
 /** The day (`2026-03-08`) of an instant in an IANA time zone. @throws RangeError for one that does not exist */
 export const dayIn = (at: number, timeZone: string): string => dateIn(at, timeZone).toString();
 
+/** When a day (`2026-03-08`) begins in an IANA time zone. */
+export const dayBegins = (day: string, timeZone: string): number =>
+  Temporal.PlainDate.from(day).toZonedDateTime(timeZone).epochMilliseconds;
+
 /** When a day (`2026-03-08`) ends there. */
 export const dayEnds = (day: string, timeZone: string): number =>
   Temporal.PlainDate.from(day).add({ days: 1 }).toZonedDateTime(timeZone).epochMilliseconds;

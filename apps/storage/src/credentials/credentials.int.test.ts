@@ -168,6 +168,8 @@ describe('the provider’s word', () => {
   });
 
   test('that a quota is used up beats our count, for all keys of the project, until its day ends', async () => {
+    const noon = nextDayIn(Date.now(), ZONE) + 12 * 3_600_000;
+    world.clock.set(noon);
     const first = await add('a', { project: 'one' });
     await add('b', { project: 'one' });
     await add('c', { project: 'two' });
@@ -180,7 +182,7 @@ describe('the provider’s word', () => {
     await world.until(await world.submit(), 'completed');
     expect(await quota('one')).toMatchObject({
       used: 100,
-      exhaustedUntil: new Date(nextDayIn(Date.now(), ZONE)),
+      exhaustedUntil: new Date(nextDayIn(noon, ZONE)),
     });
     expect((await credential(first)).lastExhaustedAt).toBeInstanceOf(Date);
     expect(servedBy()).not.toContain('b');
@@ -213,6 +215,44 @@ describe('the provider’s word', () => {
     await updateCredential(world.store, a, { state: 'active' });
     await world.until(id, 'completed');
   });
+});
+
+test('at the beginning of a day the provider may still count the one before: its word then holds for minutes', async () => {
+  await add('a');
+  const midnight = nextDayIn(Date.now(), ZONE);
+  world.clock.set(midnight + 5000);
+  let asked = 0;
+  world.script = (step) => {
+    if (step.kind === 'start') return done([], searches(1));
+    return ++asked > 1
+      ? { ...done(), spent: { search: 1 } }
+      : { outcome: 'credential', state: 'exhausted', code: 'quota_exhausted', message: 'quotaExceeded' };
+  };
+  const id = await world.submit();
+  const { waiting } = await world.until(id, 'waiting');
+  expect(waiting?.reason).toBe('keys_exhausted');
+  expect(Number(waiting?.until)).toBeLessThan(midnight + 10 * 60_000);
+  expect((await quota('a')).used).toBe(0);
+  world.clock.set(Number(waiting?.until) + 1);
+  await world.until(id, 'completed');
+  expect(await quota('a')).toMatchObject({ day: dayIn(midnight, ZONE), used: 10 });
+});
+
+test('a rest until a time that has passed is a rest all the same', async () => {
+  const a = await add('a');
+  world.script = (step) =>
+    step.kind === 'start'
+      ? done([], searches(1))
+      : {
+          outcome: 'credential',
+          state: 'resting',
+          until: Date.now() - 1000,
+          code: 'provider_rate_limited',
+          message: 'slow',
+        };
+  const { waiting } = await world.until(await world.submit(), 'waiting');
+  expect(waiting).toMatchObject({ reason: 'rate_limited', until: (await credential(a)).restUntil });
+  expect(servedBy()).toHaveLength(1);
 });
 
 test('the days of Pacific time are those of the quota', async () => {

@@ -28,6 +28,7 @@ import {
 } from './keys.ts';
 import { returnCharges, take } from './quotas.ts';
 import { settleCalls } from './settle.ts';
+import { noteUsedUp } from './used-up.ts';
 
 const REFRESH_MS = 1000;
 /** What was refused is not claimed again sooner: a bucket fills drop by drop. */
@@ -216,7 +217,9 @@ export class Credentials {
       const counts = key.distinct.some(
         ({ what, at }) => what === bounded && at.getTime() > now - days * DAY_MS,
       );
-      const may = servesFrom(provider, key, quota, need, distinct, now).at <= now;
+      const { at, lacks } = servesFrom(provider, key, quota, need, distinct, now);
+      const may = at <= now;
+      if (lacks === 'quota') await noteUsedUp(this.#deps.store, key, quota, now);
       const taken =
         may && (bounded === undefined || counts || isNew)
           ? await take(this.#deps.store, quota, need, group.length, now)

@@ -2,7 +2,7 @@
  * Taking from a quota and giving back: each one atomic update that also begins the new day and fills the bucket, so any
  * number of replicas together never take more than there is.
  */
-import { carries, dayEnds, dayIn, HOUR_MS, type Need, type QuotaState } from '@magpie/domain';
+import { carries, dayBegins, dayEnds, dayIn, HOUR_MS, type Need, type QuotaState } from '@magpie/domain';
 import type { QuotaDocument, StepCharge, Store } from '@magpie/store';
 
 export const stateOf = (quota: QuotaDocument): QuotaState => ({
@@ -128,13 +128,20 @@ export const givingBack = (
   },
 ];
 
+/** So long after midnight a provider may still count the day before: its clock is behind ours, or it resets late. */
+const LATE_RESET_MS = 15 * 60_000;
+/** When it is asked again then. */
+const ASKED_AGAIN_MS = 2 * 60_000;
+
 /**
- * An update of a quota that the provider says is used up: until then, or until the day ends of which the charge was.
+ * An update of a quota that the provider says is used up: until then, or until the day ends of which the charge was; at
+ * the beginning of that day for minutes, since it may speak of the day before.
  * Its word beats ours: so is the count, unless it comes back earlier than by a new day.
  */
 export function exhausting(day: string, until: number | undefined, timeZone: string, now: number): object[] {
   const ends = dayEnds(day, timeZone);
-  const from = new Date(until ?? ends);
+  const late = now < dayBegins(day, timeZone) + LATE_RESET_MS;
+  const from = new Date(until ?? (late ? now + ASKED_AGAIN_MS : ends));
   const forToday = { $and: [{ $eq: ['$day', day] }, { $gte: [from, new Date(ends)] }] };
   return [
     upToNow(timeZone, now),

@@ -103,12 +103,14 @@ async function rest(store: Store, charge: StepCharge, until: number | undefined,
   })) as unknown as Pick<CredentialDocument, 'rests' | 'restUntil'> | null;
   if (key === null) return;
   const already = (key.restUntil?.getTime() ?? 0) > now;
-  const end = until ?? (already ? 0 : now + restMs(key.rests ?? 0));
+  // A time that has passed is none: the clock of who reckoned it is behind.
+  const given = until !== undefined && until > now ? until : undefined;
+  const end = given ?? (already ? 0 : now + restMs(key.rests ?? 0));
   await store.credentials.collection.updateOne(
     { _id: charge.credential } as never,
     {
       $max: { restUntil: new Date(end) },
-      ...(already || until !== undefined ? {} : { $inc: { rests: 1 } }),
+      ...(already || given !== undefined ? {} : { $inc: { rests: 1 } }),
     } as never,
   );
 }
