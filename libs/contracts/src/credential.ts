@@ -99,7 +99,9 @@ export const Credential = Type.Object(
     costs: Type.Record(Type.String(), Type.Integer(), { description: 'Units of a call, by operation' }),
     addedAt: Instant,
     lastUsedAt: InstantOrNull('When the provider was last asked with it'),
-    lastExhaustedAt: InstantOrNull('When the provider last said that its quota is used up'),
+    lastExhaustedAt: InstantOrNull(
+      'When its quota was last found used up, by our count or the provider’s word',
+    ),
     restsUntil: InstantOrNull('Not used before: the provider wants a pause'),
     distinct: Type.Union(
       [
