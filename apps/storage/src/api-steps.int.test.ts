@@ -101,19 +101,27 @@ test('the words of an item can be searched for by their beginnings', async () =>
   expect(item?.['terms']).toEqual(['creme', 'no', '7']);
 });
 
-test('a source says how often and after how long its steps are tried again', async () => {
-  await world.announce({ retries: { times: 3, delayMs: 300 } });
-  const at: number[] = [];
+test('after a minute, three times, then it is given up: a source says how often its steps are tried again', async () => {
+  await world.announce({ retries: { times: 3, delayMs: 60_000 } });
+  let tries = 0;
   world.script = () => {
-    at.push(Date.now());
+    tries++;
     return { outcome: 'retry', code: 'api_error', message: 'broken' };
   };
-  const job = await world.until(await world.submit(), 'failed');
+  const id = await world.submit();
+  const later = () => world.store.steps.collection.findOne({ jobs: id, state: 'later' } as never);
+  for (const attempt of [1, 2, 3]) {
+    const step = await world.eventually(later, (found) => found?.['attempt'] === attempt + 1);
+    expect(tries).toBe(attempt);
+    const wait = (step?.['notBefore'] as Date).getTime() - world.clock.now();
+    expect(wait).toBeLessThanOrEqual(60_000);
+    expect(wait).toBeGreaterThan(50_000);
+    world.clock.advance(60_000);
+  }
+  const job = await world.until(id, 'failed');
   expect(job.error).toMatchObject({ code: 'api_error' });
-  expect(at.length).toBe(4);
-  for (let i = 1; i < at.length; i++)
-    expect((at[i] as number) - (at[i - 1] as number)).toBeGreaterThanOrEqual(295);
-  const link = await world.store.links.collection.findOne({ jobId: job._id, state: 'failed' } as never);
+  expect(tries).toBe(4);
+  const link = await world.store.links.collection.findOne({ jobId: id, state: 'failed' } as never);
   expect(link?.['error']).toMatchObject({ attempt: 4 });
 });
 

@@ -127,6 +127,7 @@ export async function startStorage({
   const intake = new Intake({
     store,
     filesRoot,
+    clock,
     termsOf: (source) => sources.get(source) ?? {},
     onCalls: (calls) => credentials.settle(calls),
     limits: { maxAttempts: options.MAGPIE_MAX_ATTEMPTS, maxCrashes: 3, maxExpiries: 20, maxBackoffs: 12 },

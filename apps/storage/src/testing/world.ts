@@ -32,7 +32,7 @@ export class World {
   readonly seen: StepWork[] = [];
   readonly controls: unknown[] = [];
   script: Script = () => undefined;
-  /** The clock of jobs and schedules; leases and retries go by the real one. */
+  /** The clock of jobs, schedules and retries; leases go by the real one. */
   readonly clock = new Clock();
   readonly #storages: { close(): Promise<void> }[] = [];
   readonly #brokers: Broker[] = [];
