@@ -87,6 +87,7 @@ export const defineModels = (connection: Connection): Models => ({
     [{ source: 1, _id: -1 }],
     [{ source: 1, state: 1, _id: -1 }],
     [{ state: 1, _id: -1 }],
+    [{ state: 1, 'waiting.reason': 1, 'waiting.until': 1 }],
     [{ retrying: 1 }, { partialFilterExpression: { retrying: true } }],
     [{ nextRunAt: 1 }, { partialFilterExpression: { nextRunAt: { $type: 'date' } } }],
   ]),

@@ -8,6 +8,7 @@
  * Dies between claim and publish: the dispatch's document is found by the next director, the steps are given back.
  */
 import { randomUUID } from 'node:crypto';
+import { WAIT_REASONS } from '@magpie/contracts';
 import { DISPATCHING } from '@magpie/domain';
 import type { JobDocument, Store, StepDocument } from '@magpie/store';
 import type { Credentials, KeyWait, Leased } from '../credentials/credentials.ts';
@@ -68,6 +69,27 @@ type LiveJob = Pick<
   | 'stopWhenExhausted'
   | 'warnings'
 >;
+
+/**
+ * Jobs that may have something to do: of those that wait, the ones whose time has come, and the ones that may go on
+ * earlier. There may be thousands that wait for their schedule, of which none is read before its time.
+ */
+export const liveBy = (now: number) => ({
+  $or: [
+    { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
+    { state: 'waiting', 'waiting.reason': 'host_backoff' },
+    {
+      state: 'waiting',
+      'waiting.reason': { $in: ['keys_exhausted', 'rate_limited'] },
+      'waiting.needs': { $exists: true },
+    },
+    {
+      state: 'waiting',
+      'waiting.reason': { $in: WAIT_REASONS },
+      'waiting.until': { $lte: new Date(now) },
+    },
+  ],
+});
 
 interface Dispatched {
   job: LiveJob;
@@ -321,30 +343,20 @@ export class Director {
   /** Jobs that may have something to do, those first that were not looked at for longest. */
   async #liveJobs(): Promise<LiveJob[]> {
     const found = (await this.#deps.store.jobs.collection
-      .find(
-        {
-          $or: [
-            { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
-            { state: 'waiting', 'waiting.reason': 'host_backoff' },
-            { state: 'waiting', 'waiting.needs': { $exists: true } },
-            { state: 'waiting', 'waiting.until': { $lte: new Date(this.#deps.clock()) } },
-          ],
-        } as never,
-        {
-          projection: {
-            source: 1,
-            priority: 1,
-            state: 1,
-            epoch: 1,
-            waiting: 1,
-            correlationId: 1,
-            rank: 1,
-            retrying: 1,
-            stopWhenExhausted: 1,
-            warnings: 1,
-          },
+      .find(liveBy(this.#deps.clock()) as never, {
+        projection: {
+          source: 1,
+          priority: 1,
+          state: 1,
+          epoch: 1,
+          waiting: 1,
+          correlationId: 1,
+          rank: 1,
+          retrying: 1,
+          stopWhenExhausted: 1,
+          warnings: 1,
         },
-      )
+      })
       .toArray()) as unknown as LiveJob[];
     const live = new Set(found.map(({ _id }) => _id));
     this.#deps.credentials.retain(live);

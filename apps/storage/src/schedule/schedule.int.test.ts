@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, runId, type JobDocument, type RunDocument } from '@magpie/store';
 import { addsUp, done, found, image, page, pause, SOURCE, World } from '../testing/world.ts';
+import { liveBy } from '../dispatch/director.ts';
 import { pruneFailures } from './prune.ts';
 import { dueBy, Scheduler } from './scheduler.ts';
 
@@ -565,6 +566,34 @@ describe('with storages that come and go', () => {
       .explain('executionStats');
     expect(plan).toMatchObject({ executionStats: { totalDocsExamined: 0, totalKeysExamined: 0 } });
     expect(JSON.stringify(plan)).toContain('nextRunAt_1');
+  });
+
+  test('jobs that wait for their schedule are not read before their time', async () => {
+    await world.closeStorages();
+    const later = new Date(Date.now() + 60 * MINUTE);
+    const waiting = (i: number, rest: object) => ({ _id: `job${i}`, state: 'waiting', rank: 1, ...rest });
+    const jobs = Array.from({ length: 500 }, (_, i) =>
+      waiting(i, { waiting: { reason: 'schedule', until: later } }),
+    );
+    const others = [
+      waiting(1000, { waiting: { reason: 'schedule', until: new Date(0) } }),
+      waiting(1001, { waiting: { reason: 'host_backoff', until: later } }),
+      waiting(1002, { waiting: { reason: 'keys_exhausted', until: later, needs: [{ kind: 'x' }] } }),
+      waiting(1003, { waiting: { reason: 'rate_limited', until: later } }),
+      waiting(1004, { waiting: { reason: 'rate_limited', until: new Date(0) } }),
+      { ...waiting(1005, { waiting: null }), state: 'running' },
+    ];
+    await world.store.jobs.collection.insertMany([...jobs, ...others] as never[]);
+    const query = world.store.jobs.collection.find(liveBy(Date.now()) as never);
+    expect((await query.clone().toArray()).map(({ _id }) => String(_id)).sort()).toEqual([
+      'job1000',
+      'job1001',
+      'job1002',
+      'job1004',
+      'job1005',
+    ]);
+    const { executionStats } = await query.explain('executionStats');
+    expect(executionStats.totalDocsExamined).toBeLessThan(10);
   });
 
   test('jobs that cannot run keep no other from running', async () => {
