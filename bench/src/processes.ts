@@ -87,7 +87,7 @@ export class Watch {
     for (const [name, pid] of this.#roots) this.#before.set(name, ticksOf(familyOf(pid, rows)));
     this.#began = Date.now();
     await this.#sample();
-    this.#timer = setInterval(() => void this.#sample(), 1000);
+    this.#timer = setInterval(() => void this.#sample(), 1000).unref();
   }
 
   async end(): Promise<Record<string, Usage>> {
