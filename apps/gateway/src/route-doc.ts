@@ -21,6 +21,8 @@ interface Answer {
   example?: unknown;
   /** Media type; JSON unless said. */
   type?: string;
+  /** It is given as CSV too; an example. */
+  csv?: string;
   headers?: Record<string, { type: string; description: string }>;
 }
 
@@ -86,11 +88,16 @@ export function routeDoc<
 const withExample = <B extends TSchema>(body: B, example: unknown): B =>
   example === undefined ? body : ({ ...body, examples: [example] } as B);
 
-const success = ({ description, schema, example, type = 'application/json', headers }: Answer) => ({
+const success = ({ description, schema, example, type = 'application/json', csv, headers }: Answer) => ({
   description,
   ...(headers ? { headers } : {}),
   ...(schema
-    ? { content: { [type]: { schema, ...(example === undefined ? {} : { example }) } } }
+    ? {
+        content: {
+          [type]: { schema, ...(example === undefined ? {} : { example }) },
+          ...(csv === undefined ? {} : { 'text/csv': { schema: { type: 'string' }, example: csv } }),
+        },
+      }
     : { type: 'null' }),
 });
 

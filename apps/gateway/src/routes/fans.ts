@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { FanChart, FanPages, FanRow, Page, type FanRow as Row } from '@magpie/contracts';
+import { FanChart, FanPages, FanPoints, FanRow, Page } from '@magpie/contracts';
 import { decodeCursor, encodeCursor, readRows, readSeries, type Point } from '@magpie/store';
-import { csvOf, formatOf, sendKept } from '../fans/answer.ts';
+import { Type } from 'typebox';
+import { formatOf, sendKept } from '../fans/answer.ts';
+import { pagesCsv, pointsCsv, tableCsv } from '../fans/csv.ts';
 import * as examples from '../fans/examples.ts';
 import {
   asked,
@@ -23,6 +25,10 @@ import { routeDoc } from '../route-doc.ts';
 const KEPT =
   'With `ETag` and `Cache-Control`: `If-None-Match` is answered with 304. CSV by `Accept: text/csv` or `format=csv`.';
 const NOT_MODIFIED = { description: 'It is as the client has it' };
+const KEPT_HEADERS = {
+  etag: { type: 'string', description: 'Of this answer, for `If-None-Match`' },
+  'cache-control': { type: 'string', description: 'An hour for a period that is over, else half a minute' },
+};
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { store } = app;
@@ -37,7 +43,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         params: PageParams,
         query: ChartQuery,
         answers: {
-          200: { description: 'The series', schema: FanChart, example: examples.chart },
+          200: {
+            description: 'The series; points with `format=json`',
+            schema: Type.Union([FanChart, FanPoints]),
+            example: examples.chart,
+            csv: pointsCsv([examples.row]),
+            headers: KEPT_HEADERS,
+          },
           304: NOT_MODIFIED,
         },
         errors: ['not_found'],
@@ -54,10 +66,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const format = formatOf(request, named);
       const body =
         format === 'csv'
-          ? csvOf(
-              ['at', 'fans', 'followers', 'suspect'],
-              points.map(pointView).map(({ at, fans, followers, suspect }) => [at, fans, followers, suspect]),
-            )
+          ? pointsCsv(points.map(pointView))
           : JSON.stringify(
               format === 'json'
                 ? { page, interval, points: points.map(pointView) }
@@ -81,6 +90,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             description: 'A page of rows',
             schema: Page(FanRow),
             example: { items: [examples.row], next: null },
+            csv: tableCsv([examples.row]),
+            headers: KEPT_HEADERS,
           },
           304: NOT_MODIFIED,
         },
@@ -123,7 +134,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tag: 'fans',
         query: PagesQuery,
         answers: {
-          200: { description: 'The series', schema: FanPages, example: examples.pages },
+          200: {
+            description: 'The series',
+            schema: FanPages,
+            example: examples.pages,
+            csv: pagesCsv(examples.pages),
+            headers: KEPT_HEADERS,
+          },
           304: NOT_MODIFIED,
         },
         errors: ['not_found'],
@@ -150,43 +167,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       const view = pagesView(wanted.interval, series);
       const format = formatOf(request, named);
-      const body =
-        format === 'csv'
-          ? csvOf(
-              ['at', ...view.pages.flatMap(({ page }) => [page, `${page} followers`])],
-              view.labels.map((at, i) => [
-                at,
-                ...view.pages.flatMap(({ data, followers }) => [data[i] ?? null, followers[i] ?? null]),
-              ]),
-            )
-          : JSON.stringify(view);
+      const body = format === 'csv' ? pagesCsv(view) : JSON.stringify(view);
       return sendKept(request, reply, body, { format, past: wanted.past, name: 'fans' });
     },
   );
 };
-
-const tableCsv = (rows: readonly Row[]): string =>
-  csvOf(
-    [
-      'at',
-      'fans',
-      'fans change',
-      'fans change %',
-      'followers',
-      'followers change',
-      'followers change %',
-      'suspect',
-    ],
-    rows.map(({ at, fans, followers, fans_change: f, followers_change: g, suspect }) => [
-      at,
-      fans,
-      f?.absolute ?? null,
-      f?.percent ?? null,
-      followers,
-      g?.absolute ?? null,
-      g?.percent ?? null,
-      suspect,
-    ]),
-  );
 
 export default routes;
