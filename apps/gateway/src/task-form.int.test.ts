@@ -352,6 +352,7 @@ describe('the page of a task', () => {
     await setJob(gateway.store, id, { state: 'completed' });
     const late = await ask(`/task/${id}/pause`, {});
     expect([late.status, late.headers['content-type']]).toEqual([409, 'text/html; charset=utf-8']);
+    expect(late.body).not.toContain('&#96;');
     expect(late.body).toContain(`<a href="/task/${id}/">`);
     expect((await ask(`/task/${id}/pause`, {}, { origin: 'https://evil.example' })).status).toBe(403);
   });
