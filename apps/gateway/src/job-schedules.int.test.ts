@@ -173,8 +173,10 @@ describe('schedules of jobs', () => {
     // Counted from when the change was read.
     expect(300_000 - ahead).toBeGreaterThanOrEqual(0);
     expect(300_000 - ahead).toBeLessThan(5000);
+    const late = await patch({ schedule: { every: '10m', jitter: '10m' } });
+    expect(Date.parse(late.nextRunAt as string) - Date.parse(late.updatedAt)).toBeGreaterThan(595_000);
 
-    const waiting = { reason: 'schedule', until: new Date(other.nextRunAt as string) };
+    const waiting = { reason: 'schedule', until: new Date(late.nextRunAt as string) };
     await setJob(gateway.store, id, { state: 'waiting', waiting });
     const none = await patch({ schedule: null, stopWhenExhausted: true });
     expect(none).toMatchObject({ schedule: null, nextRunAt: null, stopWhenExhausted: true });

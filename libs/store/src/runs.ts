@@ -1,5 +1,5 @@
 /** The runs of jobs with a schedule, and changes of a schedule. */
-import { allowedActions, ENDED, nextRunAt, PASSING, type PlannedSchedule } from '@magpie/domain';
+import { allowedActions, ENDED, nextFiring, nextRunAt, PASSING, type PlannedSchedule } from '@magpie/domain';
 import type { RunState } from '@magpie/contracts';
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
@@ -119,7 +119,10 @@ function rescheduled(
   const samePhase =
     wanted !== null && before !== null && wanted.every !== null && wanted.every === before.every;
   const schedule = samePhase ? { ...wanted, anchor: before.anchor } : wanted;
-  const next = schedule === null ? null : nextRunAt(schedule, job._id, now);
+  // A new interval's first run is an interval away: the firing that begins it has none, however late jitter puts it.
+  const begins = schedule !== null && schedule.every !== null && !samePhase;
+  const after = begins ? (nextFiring(schedule, now) ?? Infinity) - 1 : now;
+  const next = schedule === null || after === Infinity ? null : nextRunAt(schedule, job._id, after);
   const nextAt = next === null ? null : new Date(next);
   return {
     schedule,
