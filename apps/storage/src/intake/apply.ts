@@ -20,7 +20,7 @@ import {
   type TakenOutcome,
 } from './context.ts';
 import { measures } from '../samples/take-samples.ts';
-import { giveBack, giveUpTogether, unfinished } from './unfinished.ts';
+import { giveBack, giveUpTogether, recipe, unfinished } from './unfinished.ts';
 
 export interface SourcedOutcome {
   source: string;
@@ -149,6 +149,7 @@ async function done(context: Context, outcome: OutcomeOf<'done'>): Promise<void>
             Array.isArray(step.input['urls']) ? 'not_available' : 'source_error',
             'The source returned no item',
           ),
+          step: recipe(step),
         });
       else attach(ledger, link, ledger.items.get(step._id) ?? item, { fetched: false, brought: false });
     }

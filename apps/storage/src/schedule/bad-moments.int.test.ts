@@ -177,6 +177,28 @@ test('items that were to be fetched together and failed are taken up by the next
   expect(await world.store.steps.countDocuments({})).toBe(0);
 });
 
+test('what is retried in vain by itself can be retried again', async () => {
+  const urls = ['https://video.example/1', 'https://video.example/2'];
+  let shown = 1;
+  world.script = ({ kind, input }) => {
+    if (kind === 'start')
+      return done([], [{ kind: 'details', key: 'd', input: { x: 1 }, fetches: { kind: 'video', urls } }]);
+    return done((input['urls'] as string[]).slice(0, shown).map((url) => found(url, { kind: 'video' })));
+  };
+  const id = await world.submit();
+  await world.until(id, 'completed');
+  shown = 0;
+  for (let i = 0; i < 3; i++) {
+    world.seen.length = 0;
+    await world.control(id, 'retry');
+    const { counts } = await world.until(id, 'completed');
+    expect(counts).toMatchObject({ stored: 1, failed: 1 });
+    expect(world.seen.map(({ kind, input }) => ({ kind, input }))).toEqual([
+      { kind: 'details', input: { x: 1, urls: urls.slice(1) } },
+    ]);
+  }
+});
+
 test('a retry asks once for what was to be fetched together in a run', async () => {
   const urls = ['https://video.example/1', 'https://video.example/2'];
   let works = false;
