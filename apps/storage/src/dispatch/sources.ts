@@ -2,7 +2,8 @@
 import type { SourceDescription } from '@magpie/contracts';
 import type { SourceDocument, Store } from '@magpie/store';
 
-const REFRESH_MS = 5000;
+/** As long a director may not know what was announced to another replica: a new source's steps would get no key. */
+const REFRESH_MS = 1000;
 
 export class SourceCatalogue {
   readonly #store: Store;
