@@ -8,7 +8,7 @@ const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 const OTHERS = new Set(['the provider']);
 
 export function roundsReport(result: RoundsResult, every: number): string {
-  const { rounds, calls, usage, bytesPerSample, seconds } = result;
+  const { rounds, skipped, calls, usage, bytesPerSample, seconds } = result;
   const samples = rounds.reduce((sum, round) => sum + round.samples, 0);
   const names = Object.keys(usage);
   const cpu = (name: string): number => usage[name]?.cpuSeconds ?? 0;
@@ -29,7 +29,7 @@ export function roundsReport(result: RoundsResult, every: number): string {
     ),
     '',
     `rounds: ${rounds.map((round) => round.seconds.toFixed(1)).join(', ')} s; median ${median(rounds.map((round) => round.seconds)).toFixed(1)} s`,
-    `a round in at most 60 s: ${slowest <= 60 ? 'reached' : 'not reached'} (calls are spread over ${(every * 0.9).toFixed(0)} s of each ${every} s)`,
+    `a round in at most 60 s: ${slowest <= 60 ? 'reached' : 'not reached'} (calls are spread over ${(every * 0.9).toFixed(0)} s of each ${every} s); ${skipped} skipped`,
     `CPU of the platform a round: ${(own.reduce((sum, name) => sum + cpu(name), 0) / rounds.length).toFixed(1)} s of ${(2 * every).toFixed(0)} that 2 cores have`,
     `samples: ${samples}, ${(samples / seconds).toFixed(0)} a second over all; ${bytesPerSample.toFixed(1)} bytes each on disk`,
     `requests: ${calls.requests} for ${calls.operations} pages read, ${(calls.operations / calls.requests).toFixed(1)} a request`,
