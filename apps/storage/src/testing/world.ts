@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createBroker, EXCHANGES, stepsAloneQueue, stepsQueue, type Broker } from '@magpie/broker';
+import { EXCHANGES, stepsAloneQueue, stepsQueue, type Broker } from '@magpie/broker';
+import { brokerSuite, type BrokerSuite } from '@magpie/broker/testing';
 import {
   MESSAGES,
   type FoundItem,
@@ -26,7 +27,7 @@ export const SOURCE = 'web-images';
 export class World {
   readonly store: Store;
   readonly broker: Broker;
-  readonly prefix = `t${newId()}.`;
+  readonly prefix: string;
   readonly files: string;
   /** Every step that reached the collector, in order. */
   readonly seen: StepWork[] = [];
@@ -35,6 +36,7 @@ export class World {
   /** The clock of jobs, schedules and retries; leases go by the real one. */
   readonly clock = new Clock();
   readonly #storages: { close(): Promise<void> }[] = [];
+  readonly #suite: BrokerSuite;
   readonly #brokers: Broker[] = [];
   readonly #options: Partial<StorageOptions>;
 
@@ -42,7 +44,9 @@ export class World {
     this.files = files;
     this.#options = options;
     this.store = openStore({ url: env('MAGPIE_TEST_MONGODB_URL'), database: `storage_${newId()}` });
-    this.broker = createBroker({ url: env('MAGPIE_TEST_AMQP_URL'), prefix: this.prefix });
+    this.#suite = brokerSuite();
+    this.prefix = this.#suite.prefix;
+    this.broker = this.#suite.broker();
   }
 
   static async make(
@@ -101,11 +105,7 @@ export class World {
   }
 
   async addStorage({ duplicate = false } = {}): Promise<{ close(): Promise<void> }> {
-    const broker = createBroker({
-      url: env('MAGPIE_TEST_AMQP_URL'),
-      prefix: this.prefix,
-      testHooks: { duplicateDeliveries: duplicate },
-    });
+    const broker = this.#suite.broker({ testHooks: { duplicateDeliveries: duplicate } });
     this.#brokers.push(broker);
     const storage = await startStorage({
       store: this.store,
@@ -207,6 +207,7 @@ export class World {
     const admin = this.broker;
     await this.closeStorages();
     await admin.close();
+    await this.#suite.end();
     await this.store.connection.dropDatabase();
     await this.store.close();
     await rm(this.files, { recursive: true, force: true });
