@@ -409,6 +409,27 @@ describe('different things in some days', () => {
   });
 });
 
+test('a job that cannot be served for an error keeps no other from being served', async () => {
+  await add('a');
+  await world.store.quotas.collection.updateOne({ _id: 'youtube:a' } as never, {
+    $set: { resetTimeZone: 'Mars/Phobos' },
+  });
+  world.script = ({ kind, input }) => {
+    const { params } = input as { params?: { kind: string } };
+    return kind === 'start' ? done([], [{ kind: String(params?.kind), key: 'k', input: {} }]) : done();
+  };
+  const troubled = await world.submit({ kind: 'search' });
+  await world.eventually(
+    () => world.store.steps.countDocuments({ jobs: troubled, kind: 'search' }),
+    (steps) => steps === 1,
+  );
+  await world.until(await world.submit({ kind: 'local' }), 'completed');
+  await world.store.quotas.collection.updateOne({ _id: 'youtube:a' } as never, {
+    $set: { resetTimeZone: ZONE },
+  });
+  await world.until(troubled, 'completed');
+});
+
 describe('many at once', () => {
   test('three replicas with many steps and results that come late never spend more than there is', async () => {
     for (let i = 0; i < 2; i++) await world.addStorage();

@@ -172,11 +172,16 @@ export class Credentials {
     this.#view.set(provider.id, known);
     let left = [...calling];
     // A thing that a key was asked for already costs no room there: such keys come first.
-    for (const isNew of provider.distinct ? [false, true] : [true]) {
-      for (const key of known.keys) {
-        if (left.length === 0) break;
-        left = await this.#serve(provider, known, key, left, isNew, token, now, granted);
+    try {
+      for (const isNew of provider.distinct ? [false, true] : [true]) {
+        for (const key of known.keys) {
+          if (left.length === 0) break;
+          left = await this.#serve(provider, known, key, left, isNew, token, now, granted);
+        }
       }
+    } catch (error) {
+      await this.giveBack([...granted.values()].map(({ charge }) => charge)).catch(() => undefined);
+      throw error;
     }
     if (left.length === 0) return { granted, refused: [] };
     const needs = this.#hold(job._id, left, now);

@@ -118,9 +118,15 @@ export async function giveBackLease(
   token: string,
   state: 'ready' | 'parked' = 'ready',
   ids?: string[],
+  leasedFor?: string,
 ): Promise<number> {
   const { modifiedCount } = await store.steps.collection.updateMany(
-    { state: 'leased', lease: token, ...(ids ? { _id: { $in: ids } } : {}) } as never,
+    {
+      state: 'leased',
+      lease: token,
+      ...(ids ? { _id: { $in: ids } } : {}),
+      ...(leasedFor === undefined ? {} : { leasedFor }),
+    } as never,
     { ...FREE, $set: { state } },
   );
   return modifiedCount;

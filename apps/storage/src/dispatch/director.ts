@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto';
 import { WAIT_REASONS } from '@magpie/contracts';
 import { DISPATCHING } from '@magpie/domain';
-import type { JobDocument, Store, StepDocument } from '@magpie/store';
+import { isUnavailable, type JobDocument, type Store, type StepDocument } from '@magpie/store';
 import type { Credentials, KeyWait, Leased } from '../credentials/credentials.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
@@ -49,6 +49,8 @@ const LEASE_MARGIN_MS = 10_000;
 /** A turn claims for so long at most, and goes on with the other jobs in the next one. */
 const CLAIMING_MS = 300;
 const PASSED_OVER_MS = 500;
+/** A job of which something went wrong is left alone for so long. */
+const TROUBLED_MS = 5000;
 /** A job of a lower priority that was passed over for so many turns comes first. */
 const TURNS_A_RANK = 5;
 /** Leases are looked at only when all has been well for so long: results may be waiting from before. */
@@ -235,28 +237,32 @@ export class Director {
         this.#lookedAt.set(job._id, this.#turns);
         const busy = byJob.get(job._id) ?? 0;
         if (busy >= window) continue;
-        const held = credentials.held(job);
-        const room = window - busy;
-        const turn = await claimTurn(
-          store,
-          this.#pacer,
-          this.#cursors,
-          job._id,
-          room,
-          lease,
-          open,
-          held?.without,
-        );
-        const leased = await credentials.lease(job, turn.steps, token);
-        if (leased.refused.length > 0) await giveBackLease(store, token, 'ready', leased.refused);
-        const refused = new Set(leased.refused);
-        const steps = turn.steps.filter(({ _id }) => !refused.has(_id));
-        const wait = leased.wait ?? held?.wait;
-        if (steps.length > 0) {
-          out.push({ job, steps, leased: leased.granted });
-          if (job.state !== 'running') await lifecycle.run(job._id, job.epoch);
-        } else if (busy === 0 && wait) await this.#withoutKey(job, wait);
-        else if (busy === 0) await this.#idle(job, turn);
+        try {
+          const held = credentials.held(job);
+          const room = window - busy;
+          const turn = await claimTurn(
+            store,
+            this.#pacer,
+            this.#cursors,
+            job._id,
+            room,
+            lease,
+            open,
+            held?.without,
+          );
+          const leased = await credentials.lease(job, turn.steps, token);
+          if (leased.refused.length > 0) await giveBackLease(store, token, 'ready', leased.refused);
+          const refused = new Set(leased.refused);
+          const steps = turn.steps.filter(({ _id }) => !refused.has(_id));
+          const wait = leased.wait ?? held?.wait;
+          if (steps.length > 0) {
+            out.push({ job, steps, leased: leased.granted });
+            if (job.state !== 'running') await lifecycle.run(job._id, job.epoch);
+          } else if (busy === 0 && wait) await this.#withoutKey(job, wait);
+          else if (busy === 0) await this.#idle(job, turn);
+        } catch (error) {
+          await this.#troubled(job, token, out.at(-1)?.job === job, error);
+        }
       }
       if (out.length > 0 && leader.leads && (await markPublishing(store, token))) {
         publishing = true;
@@ -270,6 +276,14 @@ export class Director {
       if (opened) await store.dispatches.collection.deleteOne({ _id: token } as never);
     }
     return advanced || out.length > 0;
+  }
+
+  /** What goes wrong with one job keeps no other from being served; without the database nothing goes on. */
+  async #troubled(job: LiveJob, token: string, goesOut: boolean, error: unknown): Promise<void> {
+    if (isUnavailable(error)) throw error;
+    this.#idleUntil.set(job._id, performance.now() + TROUBLED_MS);
+    if (!goesOut) await giveBackLease(this.#deps.store, token, 'ready', undefined, job._id);
+    this.#deps.onError(error);
   }
 
   /** Nothing of it went out: all comes back, with what was taken from the quotas. */
