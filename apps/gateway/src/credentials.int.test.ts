@@ -43,10 +43,12 @@ async function ask<T>(
   path: string,
   payload?: object,
   on = gateway,
+  sent: Record<string, string> = {},
 ): Promise<{ status: number; body: T; headers: Record<string, unknown> }> {
   const answer = await on.app.inject({
     method,
     url: `/api/v1/${path}`,
+    headers: sent,
     ...(payload === undefined ? {} : { payload }),
   });
   answered.push(JSON.stringify(answer.headers) + answer.body);
@@ -217,6 +219,51 @@ describe('keys', () => {
   });
 });
 
+describe('with an Idempotency-Key', () => {
+  beforeAll(clear);
+  const wanted = { provider: 'youtube', name: 'keyed', secret: CANARY };
+  const addWith = <T = Credential>(key: string, rest: object = {}) =>
+    ask<T>('POST', 'credentials', { ...wanted, ...rest }, gateway, { 'idempotency-key': key });
+
+  test('a key is added once by many requests at once, and the same answer is given again', async () => {
+    const rest = { name: 'raced', provider: 'instagram', account: '17841400000000002' };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => addWith('race', rest)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(201));
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    expect(answers.filter(({ headers }) => headers['idempotent-replayed'] === undefined)).toHaveLength(1);
+    const again = await addWith('race', rest);
+    expect([again.status, again.headers['idempotent-replayed']]).toEqual([201, 'true']);
+    expect([again.body, again.headers['location']]).toEqual([
+      answers[0]!.body,
+      answers[0]!.headers['location'],
+    ]);
+    expect(await gateway.store.credentials.countDocuments({ name: 'raced' })).toBe(1);
+  });
+
+  test('another body is a conflict, also when only the secret is another; another key finds the name taken', async () => {
+    expect((await addWith('first')).status).toBe(201);
+    for (const rest of [{ name: 'elsewhere' }, { secret: `${CANARY}-4` }]) {
+      const answer = await addWith<Problem>('first', rest);
+      expect([rest, answer.status, answer.body.code]).toEqual([rest, 409, 'idempotency_conflict']);
+    }
+    const taken = await addWith<Problem>('second');
+    expect([taken.status, taken.body.code]).toEqual([409, 'already_exists']);
+    // What was refused is not what the key is remembered for.
+    expect((await addWith('second', { name: 'free' })).status).toBe(201);
+    expect(await gateway.store.credentials.countDocuments({ provider: 'youtube' })).toBe(2);
+  });
+
+  test('what was removed since is added anew; a key that is none is refused', async () => {
+    const { body } = await addWith('removed', { name: 'removed' });
+    await ask('DELETE', `credentials/${body.id}`);
+    const again = await addWith('removed', { name: 'removed' });
+    expect([again.status, again.headers['idempotent-replayed']]).toEqual([201, undefined]);
+    expect(again.body.id).not.toBe(body.id);
+    const refused = await addWith<Problem>('a b', { name: 'refused' });
+    expect([refused.status, refused.body.errors?.[0]?.field]).toEqual([400, 'Idempotency-Key']);
+  });
+});
+
 describe('jobs and plans', () => {
   beforeAll(clear);
   const job = { source: 'youtube-search', params: { q: 'cricket' } };
@@ -355,6 +402,8 @@ describe('jobs and plans', () => {
 test('the secret is in no answer, no line of the log, and nowhere in the database; what is sealed is in no answer', async () => {
   await clear();
   const { body } = await add();
+  const keyed = { provider: 'youtube', name: 'remembered', secret: CANARY };
+  await ask('POST', 'credentials', keyed, gateway, { 'idempotency-key': 'canary' });
   await ask('PATCH', `credentials/${body.id}`, { secret: `${CANARY}-3` });
   await gateway.app.inject({
     method: 'POST',

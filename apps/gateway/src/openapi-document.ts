@@ -98,7 +98,7 @@ const DESCRIPTION = `Give it a job, it fetches, keeps each thing once, and serve
 
 **Lists** take \`limit\` and \`cursor\`; \`next\` in the body, and a \`Link\` header with \`rel="next"\`, lead to the following page.
 
-**Idempotency-Key** on a POST that makes a job: of any number of requests with one key and one body, one has the effect. A replayed answer bears \`Idempotent-Replayed: true\`. Keys and companies have names of their own: one that is taken is 409.
+**Idempotency-Key** on a POST that makes a job, adds a key of a provider or adds a company: of any number of requests with one key and one body, one has the effect, and all are answered alike. A replayed answer bears \`Idempotent-Replayed: true\`; another body is 409. A name that is taken is 409 too.
 
 **A key** is needed when the operator has set one: as \`Authorization: Bearer …\`, as \`X-API-Key\`, or as the password of HTTP Basic.
 

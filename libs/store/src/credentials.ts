@@ -3,6 +3,7 @@ import { dayIn, newId, nextOrder } from '@magpie/domain';
 import { isDuplicateKey, type Store } from './connect.ts';
 import { CREDENTIAL_QUERIES, type CredentialFilter, type CredentialPlace } from './credential-queries.ts';
 import type { CredentialDocument, QuotaDocument } from './documents.ts';
+import { madeBefore, rememberMade, type Idempotency } from './jobs.ts';
 import { page, type PageOf, type PageRequest } from './lists.ts';
 import { runOne, runQuery } from './run-query.ts';
 
@@ -25,6 +26,12 @@ export interface NewCredential {
   callsPerHour?: number | null | undefined;
   costs?: Record<string, number> | undefined;
   usual: { unitsPerDay: number | null; callsPerHour: number | null; resetTimeZone: string };
+  idempotency?: Idempotency | undefined;
+}
+
+export interface CreatedCredential extends OpenCredential {
+  /** Whether it was made by an earlier request with the same key. */
+  replayed: boolean;
 }
 
 export interface CredentialChange {
@@ -50,22 +57,19 @@ export const quotaId = (provider: string, project: string): string => `${provide
 
 /**
  * Keeps a credential, in use after all others of its provider. The quota of its project is made, or given these bounds;
- * what was used of it stays counted, also over a removal of all its credentials.
+ * what was used of it stays counted, also over a removal of all its credentials. Of any number of requests with one
+ * idempotency key, also at once, one keeps it and all get it, as it is by then; what was removed since is kept anew.
  * @throws CredentialExists
+ * @throws IdempotencyConflict
  */
 export async function createCredential(
   store: Store,
   input: NewCredential,
   now = new Date(),
-): Promise<OpenCredential> {
+): Promise<CreatedCredential> {
   await store.connected();
-  const { provider, name, account, project = name } = input;
+  const { provider, name, account, project = name, idempotency } = input;
   const _id = newId(now.getTime());
-  if (
-    account !== undefined &&
-    (await runOne(store, CREDENTIAL_QUERIES.credentialOfAccount(provider, account)))
-  )
-    throw new CredentialExists('account');
   const credential: CredentialDocument = {
     _id,
     provider,
@@ -88,8 +92,17 @@ export async function createCredential(
   const asked = given({ unitsPerDay, callsPerHour, costs });
   const rest = { unitsPerDay: usual.unitsPerDay, callsPerHour: usual.callsPerHour, costs: {} };
   const quota = quotaId(provider, project);
+  let kept = _id;
   try {
-    await store.transaction(async (session) => {
+    kept = await store.transaction(async (session) => {
+      const made = idempotency && (await madeBefore(store, idempotency, session));
+      if (made !== undefined && (await runOne(store, CREDENTIAL_QUERIES.credential(made), session)))
+        return made;
+      if (
+        account !== undefined &&
+        (await runOne(store, CREDENTIAL_QUERIES.credentialOfAccount(provider, account), session))
+      )
+        throw new CredentialExists('account');
       // Looked at first: a name that is taken is an answer, not another writer to be met again.
       if (
         await store.credentials.collection.findOne({ provider, name } as never, {
@@ -117,12 +130,15 @@ export async function createCredential(
         },
         { session, upsert: true },
       );
+      if (idempotency !== undefined) await rememberMade(store, session, idempotency, _id, now);
+      return _id;
     });
   } catch (error) {
     if (isDuplicateKey(error)) throw new CredentialExists('name');
     throw error;
   }
-  return (await findCredential(store, _id)) as OpenCredential;
+  const open = (await findCredential(store, kept)) as OpenCredential;
+  return { ...open, replayed: kept !== _id };
 }
 
 async function withQuotas(

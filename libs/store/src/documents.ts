@@ -404,10 +404,12 @@ export interface DeadLetterDocument {
   at: Date;
 }
 
+/** What a client's key made: a job, a credential or a company, by the key's route. */
 export interface IdempotencyDocument {
   _id: string;
   bodyHash: string;
-  jobId: string;
+  /** Its id. */
+  made: string;
   at: Date;
 }
 

@@ -47,8 +47,13 @@ export interface NewJob {
   targets?: readonly string[] | undefined;
   /** It is the one job of this name: as long as it has not ended, whoever asks for one gets it. */
   standing?: string | undefined;
-  /** The client's key, already hashed with what it belongs to, and a hash of what was asked for. */
-  idempotency?: { key: string; bodyHash: string } | undefined;
+  idempotency?: Idempotency | undefined;
+}
+
+/** A client's key, already hashed with what it belongs to, and a hash of what was asked for. */
+export interface Idempotency {
+  key: string;
+  bodyHash: string;
 }
 
 export interface CreatedJob {
@@ -115,14 +120,7 @@ function insertJob(store: Store, id: string, input: NewJob): Promise<CreatedJob>
         { $set: { jobId: id } },
         { session, upsert: true },
       );
-    if (idempotency !== undefined) {
-      const { key, bodyHash } = idempotency;
-      const document: IdempotencyDocument = { _id: key, bodyHash, jobId: job._id, at };
-      await store.idempotency.collection.replaceOne({ _id: key } as never, document, {
-        session,
-        upsert: true,
-      });
-    }
+    if (idempotency !== undefined) await rememberMade(store, session, idempotency, job._id, at);
     await store.jobs.collection.insertOne(job as never, { session });
     if (!hasRuns(job)) {
       const step = firstStep(job);
@@ -160,13 +158,37 @@ const isEnding = (job: JobDocument): boolean =>
 /** The job that this key made; undefined when there is none, or none any more. */
 async function jobOfKey(
   store: Store,
-  { key, bodyHash }: { key: string; bodyHash: string },
+  idempotency: Idempotency,
   session: ClientSession | undefined,
 ): Promise<JobDocument | undefined> {
+  const made = await madeBefore(store, idempotency, session);
+  return made === undefined ? undefined : runOne<JobDocument>(store, QUERIES.job(made), session);
+}
+
+/** The id of what this key made, which may be gone since; undefined when it made nothing. @throws IdempotencyConflict */
+export async function madeBefore(
+  store: Store,
+  { key, bodyHash }: Idempotency,
+  session?: ClientSession,
+): Promise<string | undefined> {
   const known = await runOne<IdempotencyDocument>(store, QUERIES.idempotency(key), session);
-  if (known === undefined) return undefined;
-  if (known.bodyHash !== bodyHash) throw new IdempotencyConflict();
-  return runOne<JobDocument>(store, QUERIES.job(known.jobId), session);
+  if (known !== undefined && known.bodyHash !== bodyHash) throw new IdempotencyConflict();
+  return known?.made;
+}
+
+/**
+ * Remembers for a day what a key made. In the transaction that makes it and that found nothing made before: of two at
+ * once, one is then made to look again.
+ */
+export async function rememberMade(
+  store: Store,
+  session: ClientSession,
+  { key, bodyHash }: Idempotency,
+  made: string,
+  at: Date,
+): Promise<void> {
+  const document: IdempotencyDocument = { _id: key, bodyHash, made, at };
+  await store.idempotency.collection.replaceOne({ _id: key } as never, document, { session, upsert: true });
 }
 
 const jobDocument = (

@@ -412,6 +412,54 @@ describe('companies', () => {
     expect(await gateway.store.targetLoads.countDocuments({})).toBe(0);
   });
 
+  it.each(['/api/fans/insertcompany/', '/api/fans/put/'])(
+    'are entered once by many requests with one Idempotency-Key: %s',
+    async (path) => {
+      const name = `keyed-${path.includes('put')}`;
+      const headers = { 'idempotency-key': 'one' };
+      // Also the job that measures is made by one of them.
+      await gateway.store.jobs.collection.updateMany({ source: SOURCE } as never, {
+        $set: { state: 'terminated' },
+      });
+      const answers = await Promise.all(Array.from({ length: 8 }, () => post(path, { name }, headers)));
+      expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(8).fill(201));
+      expect(new Set(answers.map(({ body }) => body)).size).toBe(1);
+      expect(answers.filter(({ headers: h }) => h['idempotent-replayed'] === undefined)).toHaveLength(1);
+      const again = await post(path, `name=${name}`, {
+        ...headers,
+        'content-type': 'application/x-www-form-urlencoded',
+      });
+      expect([again.statusCode, again.headers['idempotent-replayed'], again.body]).toEqual([
+        201,
+        'true',
+        answers[0]!.body,
+      ]);
+      expect(again.headers['location']).toBe(`http://magpie.test/api/fans/companies/${name}`);
+      for (const body of [{ name: 'another' }, { name, pages: ['another'] }]) {
+        const other = await post(path, body, headers);
+        expect([other.statusCode, other.json().code]).toEqual([409, 'idempotency_conflict']);
+      }
+      const later = await post(path, { name }, { 'idempotency-key': 'two' });
+      expect([later.statusCode, later.json().code]).toEqual([409, 'already_exists']);
+      const none = await post(path, { name: 'another' }, { 'idempotency-key': 'a b' });
+      expect([none.statusCode, none.json().errors[0].field]).toEqual([400, 'Idempotency-Key']);
+      expect((await get('/api/fans/companies/another')).statusCode).toBe(404);
+      expect(await gateway.store.targets.countDocuments({ key: 'another' })).toBe(0);
+      expect(await gateway.store.jobs.countDocuments({ source: SOURCE, state: 'queued' })).toBe(1);
+    },
+  );
+
+  it('with one Idempotency-Key and different names are one; the pages of the others are not measured', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `rival${i}`);
+    const answers = await Promise.all(
+      names.map((name) => post('/api/fans/put/', { name }, { 'idempotency-key': 'rivals' })),
+    );
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+    const [winner] = answers.filter(({ statusCode }) => statusCode === 201);
+    const measured = await gateway.store.targets.find({ key: { $in: names } }).lean();
+    expect(measured.map(({ key }) => key)).toEqual([winner!.json().name]);
+  });
+
   it.each([
     [{ name: '' }, 'name'],
     [{ name: '   ' }, 'name'],

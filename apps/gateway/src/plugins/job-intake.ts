@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { MESSAGES, type CreateJob, type Priority } from '@magpie/contracts';
 import { EXCHANGES } from '@magpie/broker';
 import { parseCidrs, periodFaults } from '@magpie/domain';
 import { createJob, findSource, type CreatedJob, type JobDocument, type SourceDocument } from '@magpie/store';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { requestIdempotency } from '../idempotency.ts';
 import { carriedSchedule } from '../job-plan.ts';
 import { jobSchedule } from '../job-schedule.ts';
 import { takeTargets } from '../job-targets.ts';
@@ -25,7 +25,10 @@ export interface JobRequest {
   form?: boolean;
   /** The route belongs to this source: that it does not run is then nothing that the client did wrong. */
   builtIn?: boolean;
-  /** It is the one job of this name: whoever asks for one gets it, as long as it has not ended. */
+  /**
+   * It is the one job of this name: whoever asks for one gets it, as long as it has not ended. An Idempotency-Key is
+   * then that of what it is asked for, not its own.
+   */
   standing?: string;
 }
 
@@ -141,14 +144,17 @@ export default fp(
         warnings,
         standing: wanted.standing,
         correlationId: request.id,
-        idempotency: idempotency(request, {
-          source,
-          params: wanted.params,
-          priority,
-          schedule: asked,
-          stopWhenExhausted,
-          strict,
-        }),
+        idempotency:
+          wanted.standing === undefined
+            ? requestIdempotency(request, {
+                source,
+                params: wanted.params,
+                priority,
+                schedule: asked,
+                stopWhenExhausted,
+                strict,
+              })
+            : undefined,
       });
       if (!created.replayed) app.announce(created.job);
       request.log.info({ jobId: created.job._id, source, replayed: created.replayed }, 'job taken');
@@ -173,24 +179,3 @@ const withoutTargets = ({ params, targets }: SourceDocument): Record<string, unk
   targets && Array.isArray(params['required'])
     ? { ...params, required: params['required'].filter((name) => name !== targets.param) }
     : params;
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** The key belongs to the route: the same one on another route is another key. */
-function idempotency(request: FastifyRequest, body: unknown): { key: string; bodyHash: string } | undefined {
-  const given = request.headers['idempotency-key'];
-  if (given === undefined) return undefined;
-  if (typeof given !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(given))
-    throw new HttpProblem('invalid_request', undefined, {
-      errors: [{ field: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }],
-    });
-  return { key: sha256(`${request.routeOptions.url}\n${given}`), bodyHash: sha256(canonical(body)) };
-}
-
-/** JSON with sorted keys: bodies that mean the same are the same. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );

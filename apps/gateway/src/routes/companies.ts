@@ -3,6 +3,7 @@ import { AddCompany, Company, Page } from '@magpie/contracts';
 import {
   addCompany,
   companyId,
+  companyOfKey,
   findCompany,
   findStandingJob,
   JobIsOver,
@@ -14,10 +15,11 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import * as examples from '../fans/examples.ts';
 import { SOURCE } from '../fans/query.ts';
+import { requestIdempotency } from '../idempotency.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
-import { ListQuery } from '../requests.ts';
+import { IdempotencyHeaders, ListQuery } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 
 /** The one job that measures the pages of all companies. */
@@ -38,7 +40,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const standingJob = async (): Promise<string | undefined> => (await findStandingJob(store, STANDING))?._id;
 
   /** The job that measures is made with the first company; who is first does not matter. */
-  async function add(request: FastifyRequest, { name: given, pages }: AddCompany): Promise<Company> {
+  async function add(
+    request: FastifyRequest,
+    body: AddCompany,
+  ): Promise<{ company: Company; replayed: boolean }> {
+    const { name: given, pages } = body;
+    const idempotency = requestIdempotency(request, body);
     const name = given.trim().replace(/\s+/g, ' ');
     if (name === '')
       throw new HttpProblem('invalid_request', undefined, {
@@ -59,7 +66,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         errors: [{ field: 'name', message: 'is taken' }],
       });
     const id = companyId(name);
-    if ((await findCompany(store, id)) !== undefined) throw exists();
+    // In this order: who sees that the name is taken sees by which key.
+    const taken = (await findCompany(store, id)) !== undefined;
+    const before = idempotency && (await companyOfKey(store, idempotency));
+    if (before !== undefined) return { company: view(before, await standingJob()), replayed: true };
+    if (taken) throw exists();
     const company: CompanyDocument = { _id: id, name, pages: keys, addedAt: new Date() };
     for (let tries = 1; ; tries++) {
       const { job } = await app.takeJob(request, {
@@ -69,8 +80,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         builtIn: true,
       });
       try {
-        if (!(await addCompany(store, job, company))) throw exists();
-        return view(company, job._id);
+        const entered = await addCompany(store, job, company, idempotency);
+        if (entered === undefined) throw exists();
+        return { company: view(entered.company, job._id), replayed: entered.replayed };
       } catch (error) {
         // Somebody ended it just now: the next one measures.
         if (!(error instanceof JobIsOver) || tries === 3) throw error;
@@ -87,6 +99,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           description:
             'From now on its pages are measured, by a job that does so for all companies. Its name is its page, unless `pages` says others. JSON or a form.',
           tag: 'fans',
+          headers: IdempotencyHeaders,
           body: AddCompany,
           example: { name: 'NASA', pages: ['nasa', 'https://www.facebook.com/NASAJPL'] },
           form: true,
@@ -98,11 +111,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
               headers: { location: { type: 'string', description: 'The company' } },
             },
           },
-          errors: ['already_exists', 'missing_credential', 'source_unavailable'],
+          errors: ['already_exists', 'idempotency_conflict', 'missing_credential', 'source_unavailable'],
         }),
       },
       async (request, reply) => {
-        const company = await add(request, request.body);
+        const { company, replayed } = await add(request, request.body);
+        if (replayed) void reply.header('idempotent-replayed', 'true');
         return reply
           .code(201)
           .header('location', `${base}/api/fans/companies/${encodeURIComponent(companyId(company.name))}`)

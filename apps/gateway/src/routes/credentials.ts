@@ -21,11 +21,12 @@ import {
 } from '@magpie/store';
 import { Type } from 'typebox';
 import { credentialExample } from '../credential-examples.ts';
+import { requestIdempotency } from '../idempotency.ts';
 import { distinctUsed } from '../job-plan.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem, type FieldError } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
-import { IdParams } from '../requests.ts';
+import { IdempotencyHeaders, IdParams } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 
 const MAX_SOURCES = 500;
@@ -131,6 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'Kept sealed (AES-256-GCM), used by the next step that needs it, and never shown again. Keys are used in the order in which they were added: one until its quota is gone, then the next. What a project has used stays counted when its keys are removed and added again.',
         tag: 'credentials',
+        headers: IdempotencyHeaders,
         body: CreateCredential,
         example: {
           provider: 'youtube',
@@ -146,12 +148,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             headers: { location: { type: 'string', description: 'The credential' } },
           },
         },
-        errors: ['unknown_provider', 'already_exists', 'sealing_unavailable'],
+        errors: ['unknown_provider', 'already_exists', 'idempotency_conflict', 'sealing_unavailable'],
       }),
     },
     async (request, reply) => {
       const { secret, provider: id, ...rest } = request.body;
       const sealed = sealer(secret);
+      const idempotency = requestIdempotency(request, request.body, config.MAGPIE_SECRET);
       const known = await providers();
       const provider = known.get(id);
       if (provider === undefined)
@@ -171,6 +174,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           ...rest,
           provider: id,
           seal: sealed,
+          idempotency,
           usual: {
             unitsPerDay: provider.unitsPerDay ?? null,
             callsPerHour: provider.callsPerHour ?? null,
@@ -179,7 +183,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         }),
       );
       const { _id } = created.credential;
-      request.log.info({ credentialId: _id, provider: id }, 'credential added');
+      request.log.info({ credentialId: _id, provider: id, replayed: created.replayed }, 'credential added');
+      if (created.replayed) void reply.header('idempotent-replayed', 'true');
       return reply
         .code(201)
         .header('location', `${base}/api/v1/credentials/${_id}`)
