@@ -106,7 +106,7 @@ export async function startStorage({
       leader: new Leader(store, randomUUID(), onError),
       publish: (messages) => publishSteps(broker, messages),
       releaseOrphans: () => releaseOrphans(store, filesRoot, onError),
-      tidySamples: () => tidySamples(store),
+      tidySamples: () => tidySamples(store, options.MAGPIE_SAMPLES_RETENTION),
       expire: (steps) =>
         intake.apply(
           steps.map(({ _id: id, lease = '', source }) => ({

@@ -157,7 +157,7 @@ export const defineModels = (connection: Connection): Models => ({
     timeseries: { timeField: 'at', metaField: 'of', granularity: 'minutes' },
   }),
   pendingSamples: collection<PendingSamplesDocument>(connection, 'pendingSamples', [[{ at: 1 }]]),
-  gaps: collection<GapDocument>(connection, 'gaps', [[{ jobId: 1, from: -1, _id: -1 }]]),
+  gaps: collection<GapDocument>(connection, 'gaps', [[{ jobId: 1, from: -1, _id: -1 }], [{ to: 1 }]]),
   rollups: collection<RollupDocument>(connection, 'rollups'),
   credentials: collection<CredentialDocument>(connection, 'credentials', [
     [{ provider: 1, order: 1, _id: 1 }],

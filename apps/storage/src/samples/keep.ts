@@ -12,8 +12,21 @@ export async function setRetention(store: Store, ms: number): Promise<void> {
   });
 }
 
-/** A bounded piece of what is left to do for samples and targets when a process died over it. */
-export async function tidySamples(store: Store): Promise<void> {
+/** Gaps removed at a time. */
+const BATCH = 1000;
+
+/** A bounded piece of what a process left that died over samples or targets, and of gaps older than all samples. */
+export async function tidySamples(store: Store, retentionMs: number, now = new Date()): Promise<void> {
   await moveLeftBehind(store);
   await dropStaleTargets(store);
+  if (retentionMs > 0) await dropOldGaps(store, new Date(now.getTime() - retentionMs));
+}
+
+async function dropOldGaps(store: Store, before: Date): Promise<void> {
+  const old = await store.gaps.collection
+    .find({ to: { $lt: before } } as never, { projection: { _id: 1 } })
+    .limit(BATCH)
+    .toArray();
+  if (old.length > 0)
+    await store.gaps.collection.deleteMany({ _id: { $in: old.map(({ _id }) => _id) } } as never);
 }

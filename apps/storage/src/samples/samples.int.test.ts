@@ -276,6 +276,28 @@ test('a stretch without samples is a gap, with its reason', async () => {
   ]);
 });
 
+test('gaps go when samples of their time would be gone', async () => {
+  world = await World.make({ MAGPIE_SAMPLES_RETENTION: 30 * 24 * HOUR });
+  const gap = (target: string, to: number) => ({
+    _id: target,
+    jobId: 'job',
+    target,
+    from: new Date(to - HOUR),
+    to: new Date(to),
+    missed: 5,
+    reason: 'missed',
+  });
+  await world.store.gaps.insertMany([
+    gap('old', Date.now() - 31 * 24 * HOUR),
+    gap('young', Date.now() - 29 * 24 * HOUR),
+  ] as never);
+  await world.eventually(
+    () => world.store.gaps.countDocuments({}),
+    (left) => left === 1,
+  );
+  expect(await world.store.gaps.countDocuments({ _id: 'young' })).toBe(1);
+});
+
 test('a shorter interval makes no gap of the time before it', async () => {
   world = await World.make();
   const job = await measuringJob(['nasa']);

@@ -9,7 +9,7 @@ const MOST = 500;
 /** Of steps that fetch items together so many: what is left of them comes when these are done. */
 const MOST_TOGETHER = 20;
 /** What was tried as often as it may be is a fault that passes: so many runs take it up again, one after another. */
-const AGAIN_AFTER_RETRIES = 50;
+const AGAIN_AFTER_RETRIES = 10;
 
 /** What a provider refuses outright, a broken cursor say, is taken up once; then runs begin at the beginning again. */
 const mayResume = ({ kind, step, error, resumed = 0 }: LinkDocument): boolean =>
