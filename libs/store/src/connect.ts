@@ -84,12 +84,14 @@ export function openStore(options: StoreOptions): Store {
     connected,
     async prepare() {
       await first;
-      for (const model of Object.values(models) as mongoose.Model<unknown>[]) {
-        await model.createCollection().catch((error: { codeName?: string }) => {
-          if (error.codeName !== 'NamespaceExists') throw error;
-        });
-        await model.createIndexes();
-      }
+      await Promise.all(
+        (Object.values(models) as mongoose.Model<unknown>[]).map(async (model) => {
+          await model.createCollection().catch((error: { codeName?: string }) => {
+            if (error.codeName !== 'NamespaceExists') throw error;
+          });
+          await model.createIndexes();
+        }),
+      );
     },
     async ping() {
       try {

@@ -8,9 +8,7 @@
  * Dies between claim and publish: the dispatch's document is found by the next director, the steps are given back.
  */
 import { randomUUID } from 'node:crypto';
-import { WAIT_REASONS } from '@magpie/contracts';
-import { DISPATCHING } from '@magpie/domain';
-import { isUnavailable, type JobDocument, type Store, type StepDocument } from '@magpie/store';
+import { isUnavailable, type Store, type StepDocument } from '@magpie/store';
 import type { Credentials, KeyWait, Leased } from '../credentials/credentials.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
@@ -26,8 +24,11 @@ import {
 } from './claim.ts';
 import { HostPacer } from './hosts.ts';
 import type { Leader } from './leader.ts';
+import { LiveJobs, type LiveJob, type LiveJobsDeps } from './live-jobs.ts';
+import { Loop } from './loop.ts';
 import { messagesOf, type OutgoingSteps, type PublishSteps } from './outgoing.ts';
 import type { SourceCatalogue } from './sources.ts';
+import { underWay } from './under-way.ts';
 
 export interface DirectorOptions {
   /** Steps of one job under way at once. */
@@ -40,8 +41,6 @@ export interface DirectorOptions {
   workMs: number;
 }
 
-const IDLE_MS = 250;
-const PACE_MS = 15;
 const ADVANCE_MS = 50;
 const HOUSEKEEPING_MS = 1000;
 /** How much longer than its work a lease lasts: clocks differ. */
@@ -51,47 +50,9 @@ const CLAIMING_MS = 300;
 const PASSED_OVER_MS = 500;
 /** A job of which something went wrong is left alone for so long. */
 const TROUBLED_MS = 5000;
-/** A job of a lower priority that was passed over for so many turns comes first. */
-const TURNS_A_RANK = 5;
 /** Leases are looked at only when all has been well for so long: results may be waiting from before. */
 const SETTLED_MS = 10_000;
 const NOTEWORTHY_WAIT_MS = 2000;
-
-type LiveJob = Pick<
-  JobDocument,
-  | '_id'
-  | 'source'
-  | 'priority'
-  | 'state'
-  | 'epoch'
-  | 'waiting'
-  | 'correlationId'
-  | 'rank'
-  | 'retrying'
-  | 'stopWhenExhausted'
-  | 'warnings'
->;
-
-/**
- * Jobs that may have something to do: of those that wait, the ones whose time has come, and the ones that may go on
- * earlier. There may be thousands that wait for their schedule, of which none is read before its time.
- */
-export const liveBy = (now: number) => ({
-  $or: [
-    { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
-    { state: 'waiting', 'waiting.reason': 'host_backoff' },
-    {
-      state: 'waiting',
-      'waiting.reason': { $in: ['keys_exhausted', 'rate_limited'] },
-      'waiting.needs': { $exists: true },
-    },
-    {
-      state: 'waiting',
-      'waiting.reason': { $in: WAIT_REASONS },
-      'waiting.until': { $lte: new Date(now) },
-    },
-  ],
-});
 
 interface Dispatched {
   job: LiveJob;
@@ -125,84 +86,56 @@ export class Director {
   readonly #options: DirectorOptions;
   readonly #pacer: HostPacer;
   readonly #cursors: HostCursors = new Map();
-  readonly #lookedAt = new Map<string, number>();
-  /** Jobs that had nothing to do, and until when they are passed over unless something is heard of them. */
-  readonly #idleUntil = new Map<string, number>();
-  #turns = 0;
+  readonly #jobs: LiveJobs;
+  readonly #loop: Loop;
   #housekeptAt = 0;
   #advancedAt = 0;
   #wellSince = performance.now();
-  #wake: () => void = () => undefined;
-  #woken = false;
-  #closing = false;
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: DirectorDeps, options: DirectorOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#pacer = new HostPacer(deps.store, options.hostConcurrency);
+    const { store, clock, credentials } = deps;
+    const mayServe: LiveJobsDeps['mayServe'] = (source, needs) => credentials.mayServe(source, needs);
+    this.#jobs = new LiveJobs({ store, clock, mayServe });
+    this.#loop = new Loop(
+      () => this.#turnIfLeading(),
+      (error) => {
+        deps.onError(error);
+        this.#wellSince = performance.now();
+      },
+    );
   }
 
   start(): void {
     this.#deps.leader.start();
-    this.#loop = this.#run();
+    this.#loop.start();
   }
 
   /** Says that there may be something to do, for these jobs at least. */
   wake(jobs: Iterable<string> = []): void {
-    for (const id of jobs) this.#idleUntil.delete(id);
-    this.#woken = true;
-    this.#wake();
+    this.#jobs.hear(jobs);
+    this.#loop.wake();
   }
 
   /** Ends after the turn that is under way, and lets another replica direct. Idempotent. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.wake();
-    await this.#loop;
+    await this.#loop.close();
     await this.#deps.leader.resign().catch(() => undefined);
   }
 
-  async #run(): Promise<void> {
-    while (!this.#closing) {
-      let busy = false;
-      try {
-        if (this.#deps.leader.leads) busy = await this.#turn();
-        else this.#wellSince = performance.now();
-      } catch (error) {
-        this.#deps.onError(error);
-        this.#wellSince = performance.now();
-        await this.#rest(500);
-      }
-      await this.#rest(busy || this.#woken ? PACE_MS : IDLE_MS);
-    }
-  }
-
-  /** Waits so long, or until woken, but no less than `PACE_MS`. */
-  #rest(ms: number): Promise<void> {
-    this.#woken = false;
-    return new Promise((resolve) => {
-      const began = Date.now();
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = () => undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#wake = () => {
-        const early = PACE_MS - (Date.now() - began);
-        if (this.#closing || early <= 0) return done();
-        this.#wake = () => undefined;
-        setTimeout(done, early);
-      };
-    });
+  async #turnIfLeading(): Promise<boolean> {
+    if (this.#deps.leader.leads) return this.#turn();
+    this.#wellSince = performance.now();
+    return false;
   }
 
   /** One turn; whether anything was dispatched. */
   async #turn(): Promise<boolean> {
     const { store, lifecycle, leader, sources, credentials, scheduler, clock } = this.#deps;
     const now = new Date();
-    if ((await promoteDue(store, new Date(clock()))) > 0) this.#idleUntil.clear();
+    if ((await promoteDue(store, new Date(clock()))) > 0) this.#jobs.hearAll();
     if (now.getTime() - this.#housekeptAt >= HOUSEKEEPING_MS) {
       this.#housekeptAt = now.getTime();
       await this.#housekeep(now);
@@ -213,9 +146,9 @@ export class Director {
       advanced = await lifecycle.advance();
     }
     await sources.refresh();
-    for (const id of await scheduler.fire()) this.#idleUntil.delete(id);
+    this.#jobs.hear(await scheduler.fire());
     await credentials.refresh();
-    const { byJob, byHost } = await this.#underWay();
+    const { byJob, byHost } = await underWay(store);
     await this.#pacer.refresh(byHost);
     const { startMs, workMs, window } = this.#options;
     const token = randomUUID();
@@ -228,13 +161,14 @@ export class Director {
       opened = true;
     };
     const until = performance.now() + CLAIMING_MS;
-    this.#turns++;
     let publishing = false;
     try {
-      for (const job of await this.#liveJobs()) {
-        if (this.#closing || !leader.leads || performance.now() > until) break;
-        if ((this.#idleUntil.get(job._id) ?? 0) > performance.now()) continue;
-        this.#lookedAt.set(job._id, this.#turns);
+      const { due, live } = await this.#jobs.next();
+      credentials.retain(live);
+      for (const job of due) {
+        if (this.#loop.closing || !leader.leads || performance.now() > until) break;
+        if (this.#jobs.isPassedOver(job._id)) continue;
+        this.#jobs.lookAt(job._id);
         const busy = byJob.get(job._id) ?? 0;
         if (busy >= window) continue;
         try {
@@ -281,7 +215,7 @@ export class Director {
   /** What goes wrong with one job keeps no other from being served; without the database nothing goes on. */
   async #troubled(job: LiveJob, token: string, goesOut: boolean, error: unknown): Promise<void> {
     if (isUnavailable(error)) throw error;
-    this.#idleUntil.set(job._id, performance.now() + TROUBLED_MS);
+    this.#jobs.passOver(job._id, TROUBLED_MS);
     if (!goesOut) await giveBackLease(this.#deps.store, token, 'ready', undefined, job._id);
     this.#deps.onError(error);
   }
@@ -297,7 +231,7 @@ export class Director {
   /** A job of which nothing is under way, and what is ready needs a key that there is not. */
   async #withoutKey(job: LiveJob, { reason, until, detail, needs }: KeyWait): Promise<void> {
     const { lifecycle, store, clock } = this.#deps;
-    this.#idleUntil.set(job._id, performance.now() + PASSED_OVER_MS);
+    this.#jobs.passOver(job._id, PASSED_OVER_MS);
     const ready = { jobs: job._id, state: 'ready' } as never;
     if ((await store.steps.collection.findOne(ready, { projection: { _id: 1 } })) === null)
       return this.#idle(job, { steps: [], blockedUntil: 0, anyReady: false });
@@ -315,7 +249,7 @@ export class Director {
   /** A job of which nothing is under way and nothing could be claimed. */
   async #idle(job: LiveJob, { blockedUntil, anyReady }: Turn): Promise<void> {
     const { lifecycle } = this.#deps;
-    this.#idleUntil.set(job._id, performance.now() + PASSED_OVER_MS);
+    this.#jobs.passOver(job._id, PASSED_OVER_MS);
     if (blockedUntil - Date.now() > NOTEWORTHY_WAIT_MS) {
       const told = job.state === 'waiting' ? (job.waiting?.until.getTime() ?? 0) : 0;
       if (Math.abs(told - blockedUntil) > 500)
@@ -332,63 +266,6 @@ export class Director {
     }
     await releaseOrphans().catch(onError);
     await tidySamples().catch(onError);
-  }
-
-  async #underWay(): Promise<{ byJob: Map<string, number>; byHost: Map<string, number> }> {
-    const byJob = new Map<string, number>();
-    const byHost = new Map<string, number>();
-    const groups = this.#deps.store.steps.collection.aggregate<{
-      _id: { job: string; host: string };
-      count: number;
-    }>(
-      [
-        { $match: { state: 'leased', leaseUntil: { $gte: new Date(0) } } },
-        { $group: { _id: { job: '$leasedFor', host: '$host' }, count: { $sum: 1 } } },
-      ],
-      { hint: 'leased' },
-    );
-    for await (const { _id, count } of groups) {
-      byJob.set(_id.job, (byJob.get(_id.job) ?? 0) + count);
-      byHost.set(_id.host, (byHost.get(_id.host) ?? 0) + count);
-    }
-    return { byJob, byHost };
-  }
-
-  /** Jobs that may have something to do, those first that were not looked at for longest. */
-  async #liveJobs(): Promise<LiveJob[]> {
-    const found = (await this.#deps.store.jobs.collection
-      .find(liveBy(this.#deps.clock()) as never, {
-        projection: {
-          source: 1,
-          priority: 1,
-          state: 1,
-          epoch: 1,
-          waiting: 1,
-          correlationId: 1,
-          rank: 1,
-          retrying: 1,
-          stopWhenExhausted: 1,
-          warnings: 1,
-        },
-      })
-      .toArray()) as unknown as LiveJob[];
-    const live = new Set(found.map(({ _id }) => _id));
-    this.#deps.credentials.retain(live);
-    for (const id of this.#lookedAt.keys())
-      if (!live.has(id)) {
-        this.#lookedAt.delete(id);
-        this.#idleUntil.delete(id);
-      }
-    const turn = (job: LiveJob): number => (this.#lookedAt.get(job._id) ?? 0) + job.rank * TURNS_A_RANK;
-    return found.filter((job) => this.#isDue(job)).sort((a, b) => turn(a) - turn(b));
-  }
-
-  /** A job that waits for a key is looked at when its time has come, or when there may be one earlier. */
-  #isDue({ state, waiting, source }: LiveJob): boolean {
-    if (state !== 'waiting' || waiting?.needs === undefined) return true;
-    return (
-      waiting.until.getTime() <= this.#deps.clock() || this.#deps.credentials.mayServe(source, waiting.needs)
-    );
   }
 
   async #publish(token: string, began: Date, out: readonly Dispatched[]): Promise<void> {

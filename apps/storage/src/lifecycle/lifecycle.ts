@@ -7,7 +7,7 @@ import { DISPATCHING, PASSING } from '@magpie/domain';
 import { removeRuns, type JobDocument, type LinkDocument, type Store } from '@magpie/store';
 import { removeMeasuredBatch } from '../samples/remove-samples.ts';
 import { finishRun, stopRun } from '../schedule/close-run.ts';
-import { afterRetry } from '../schedule/after-retry.ts';
+import { afterRetry, beforeRetry } from '../schedule/retry-run.ts';
 import type { Session } from '../intake/ledger.ts';
 import { retryBatch } from './retry.ts';
 import { abandonBatch } from './stop.ts';
@@ -173,8 +173,10 @@ export class Lifecycle {
   }
 
   async #retry(job: JobDocument): Promise<boolean> {
-    if (await retryBatch(this.#deps.store, job._id, job.epoch)) return true;
-    await afterRetry(this.#deps.store, job._id, this.#deps.clock());
+    const { store, clock } = this.#deps;
+    if (job.schedule !== null && job.run === null) await beforeRetry(store, job._id, clock());
+    if (await retryBatch(store, job._id, job.epoch)) return true;
+    await afterRetry(store, job._id, clock());
     return false;
   }
 

@@ -5,6 +5,14 @@ import { Ledger } from '../intake/ledger.ts';
 
 const BATCH = 500;
 
+/** What a retry that began `epoch` puts back. */
+export const failedBefore = (jobId: string, epoch: number) => ({
+  jobId,
+  of: { $in: ['item', 'page', 'step'] },
+  state: 'failed',
+  'error.epoch': { $lt: epoch },
+});
+
 /**
  * Puts what failed in an earlier epoch than `epoch` back into the frontier: with fresh attempts, shared with whoever waits for it already,
  * or linked at once where it has been stored since.
@@ -13,15 +21,7 @@ const BATCH = 500;
 export async function retryBatch(store: Store, jobId: string, epoch: number): Promise<boolean> {
   return store.transaction(async (session) => {
     const links = (await store.links.collection
-      .find(
-        {
-          jobId,
-          of: { $in: ['item', 'page', 'step'] },
-          state: 'failed',
-          'error.epoch': { $lt: epoch },
-        } as never,
-        { session },
-      )
+      .find(failedBefore(jobId, epoch) as never, { session })
       .limit(BATCH)
       .toArray()) as unknown as LinkDocument[];
     if (links.length === 0) return false;

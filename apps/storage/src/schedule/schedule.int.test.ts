@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, runId, type JobDocument, type RunDocument } from '@magpie/store';
 import { addsUp, done, found, image, page, pause, SOURCE, World } from '../testing/world.ts';
-import { liveBy } from '../dispatch/director.ts';
+import { liveBy } from '../dispatch/live-jobs.ts';
 import { pruneFailures } from './prune.ts';
 import { dueBy, Scheduler } from './scheduler.ts';
 

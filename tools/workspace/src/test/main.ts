@@ -62,7 +62,7 @@ interface Suites {
 }
 const SUITES: Suites[] = [
   { label: 'unit and integration tests', args: ['--selectProjects', 'unit', 'int', '--maxWorkers=2'] },
-  { label: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--runInBand'] },
+  { label: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--maxWorkers=2'] },
 ];
 
 async function all(): Promise<boolean> {
