@@ -91,13 +91,15 @@ export class InvalidTransition extends Error {
 export async function createJob(store: Store, input: NewJob): Promise<CreatedJob> {
   await store.connected();
   const { targets = [] } = input;
-  const id = newId();
-  if (targets.length === 0) return insertJob(store, id, input);
+  // Lists by time go by the id: it and `createdAt` are of the same instant.
+  const at = new Date();
+  const id = newId(at.getTime());
+  if (targets.length === 0) return insertJob(store, id, input, at);
   const before = await jobBefore(store, input);
   if (before !== undefined) return { job: before, replayed: true };
   try {
     await loadTargets(store, { id, source: input.source }, targets);
-    const created = await insertJob(store, id, input);
+    const created = await insertJob(store, id, input, at);
     if (created.replayed) await discardTargets(store, id);
     return created;
   } catch (error) {
@@ -106,12 +108,11 @@ export async function createJob(store: Store, input: NewJob): Promise<CreatedJob
   }
 }
 
-function insertJob(store: Store, id: string, input: NewJob): Promise<CreatedJob> {
+function insertJob(store: Store, id: string, input: NewJob, at: Date): Promise<CreatedJob> {
   return store.transaction(async (session) => {
     const { idempotency, standing } = input;
     const before = await jobBefore(store, input, session);
     if (before !== undefined) return { job: before, replayed: true };
-    const at = new Date();
     const job = jobDocument(id, input, at);
     if ((input.targets?.length ?? 0) > 0) await adoptTargets(store, session, id);
     if (standing !== undefined)
