@@ -48,6 +48,8 @@ const LEASE_MARGIN_MS = 10_000;
 /** A turn claims for so long at most, and goes on with the other jobs in the next one. */
 const CLAIMING_MS = 300;
 const PASSED_OVER_MS = 500;
+/** A job with nothing ready: what makes something ready is heard of, but for what is lost on the way. */
+const NOTHING_READY_MS = 2000;
 /** A job of which something went wrong is left alone for so long. */
 const TROUBLED_MS = 5000;
 /** Leases are looked at only when all has been well for so long: results may be waiting from before. */
@@ -249,7 +251,7 @@ export class Director {
   /** A job of which nothing is under way and nothing could be claimed. */
   async #idle(job: LiveJob, { blockedUntil, anyReady }: Turn): Promise<void> {
     const { lifecycle } = this.#deps;
-    this.#jobs.passOver(job._id, PASSED_OVER_MS);
+    this.#jobs.passOver(job._id, anyReady ? PASSED_OVER_MS : NOTHING_READY_MS);
     if (blockedUntil - Date.now() > NOTEWORTHY_WAIT_MS) {
       const told = job.state === 'waiting' ? (job.waiting?.until.getTime() ?? 0) : 0;
       if (Math.abs(told - blockedUntil) > 500)

@@ -408,7 +408,10 @@ test('one that was renamed is asked for by its id, and measured in every round',
     { old: '77' },
     { old: '77' },
   ]);
-  expect((await samplesOf('old')).length).toBe(3);
+  await world.eventually(
+    async () => (await samplesOf('old')).length,
+    (kept) => kept === 3,
+  );
   expect(await targetOf(job, 'old')).toMatchObject({ state: 'renamed', movedTo: 'new', misses: 0 });
 });
 
