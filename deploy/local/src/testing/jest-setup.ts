@@ -34,6 +34,6 @@ async function startRun(say: (line: string) => void): Promise<RunServers> {
     return { ...containers, stop: () => containers.stop().finally(removeFolder) };
   }
   await removeFolder();
-  const servers = await startPrivateServers(['mongodb', 'rabbitmq'], say);
+  const servers = await startPrivateServers(['mongodb', 'rabbitmq'], say, { inMemory: true });
   return { ...servers, rabbitmqctl: join(servers.data, 'rabbitmq', 'rabbitmqctl') };
 }

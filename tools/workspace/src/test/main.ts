@@ -61,7 +61,7 @@ interface Suites {
   args: string[];
 }
 const SUITES: Suites[] = [
-  { label: 'unit and integration tests', args: ['--selectProjects', 'unit', 'int', '--maxWorkers=2'] },
+  { label: 'unit and integration tests', args: ['--selectProjects', 'unit', 'int', '--maxWorkers=3'] },
   { label: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--maxWorkers=2'] },
 ];
 
