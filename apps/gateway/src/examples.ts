@@ -33,6 +33,7 @@ export const job: Job = {
   units: 0,
   stopWhenExhausted: false,
   warnings: [],
+  transfer: null,
   allowed: ['retry'],
   createdAt: AT,
   startedAt: AT,

@@ -6,6 +6,8 @@ import { jobView } from './views.ts';
 
 export interface StreamOptions {
   watch: JobWatch;
+  /** Public address, without a slash at its end. */
+  base: string;
   /** Ends the stream. */
   signal: AbortSignal;
   /** The revision that the client knows; transitions after it are sent first. */
@@ -26,10 +28,10 @@ const transition = ({ rev, at, from, to, reason }: JobDocument['history'][number
 });
 
 /** The transitions after a revision, then the job as it is. */
-const since = (job: JobDocument, rev: number): string =>
+const since = (job: JobDocument, rev: number, base: string): string =>
   [
     ...job.history.filter((step) => step.rev > rev).map((step) => event('state', step.rev, transition(step))),
-    event('progress', job.rev, jobView(job)),
+    event('progress', job.rev, jobView(job, base)),
   ].join('');
 
 /**
@@ -39,7 +41,7 @@ const since = (job: JobDocument, rev: number): string =>
  */
 export async function* jobEventStream(
   first: JobDocument,
-  { watch, signal, after, heartbeatMs = 15_000 }: StreamOptions,
+  { watch, base, signal, after, heartbeatMs = 15_000 }: StreamOptions,
 ): AsyncGenerator<string> {
   let latest: JobDocument | undefined = first;
   let news = false;
@@ -67,7 +69,7 @@ export async function* jobEventStream(
   try {
     let job = first;
     let seen = Math.min(after ?? first.rev, first.rev);
-    yield `retry: 2000\n\n${since(job, seen)}`;
+    yield `retry: 2000\n\n${since(job, seen, base)}`;
     seen = job.rev;
     while (!signal.aborted) {
       if (isEnded(job.state)) {
@@ -85,7 +87,7 @@ export async function* jobEventStream(
         return;
       }
       job = latest;
-      yield since(job, seen);
+      yield since(job, seen, base);
       seen = job.rev;
     }
   } finally {

@@ -163,7 +163,7 @@ describe('an event stream', () => {
         return () => (tell = undefined);
       },
     };
-    const stream = jobEventStream(job, { watch, signal: abort.signal, heartbeatMs: 20 });
+    const stream = jobEventStream(job, { watch, base: '', signal: abort.signal, heartbeatMs: 20 });
     expect((await stream.next()).value).toContain('event: progress');
     expect((await stream.next()).value).toBe(': still here\n\n');
     for (let rev = 2; rev <= 1000; rev++) tell?.({ ...job, rev });

@@ -10,6 +10,7 @@ import type {
   Source,
   Text,
   TextTask,
+  Transfer,
 } from '@magpie/contracts';
 import { allowedActions, formatDuration, redactText, redactUrl } from '@magpie/domain';
 import type {
@@ -20,9 +21,13 @@ import type {
   RunDocument,
   ScheduleDocument,
   SourceDocument,
+  TransferDocument,
 } from '@magpie/store';
 
 const iso = (at: Date): string => at.toISOString();
+const errorView = ({ error }: JobDocument): Job['error'] =>
+  error === null ? null : { code: error.code, message: redactText(error.message) };
+
 const isoOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString());
 
 export const scheduleView = ({
@@ -41,7 +46,35 @@ export const scheduleView = ({
   asked,
 });
 
-export const jobView = (job: JobDocument): Job => ({
+/** @param base public address of nginx, without a slash at its end */
+export const transferView = (
+  { kind, bytes, totalBytes, rows, totalRows, rate, file, expiresAt, options, report }: TransferDocument,
+  base: string,
+): Transfer => ({
+  kind,
+  bytes,
+  totalBytes,
+  rows,
+  totalRows,
+  bytesPerSecond: rate.bytes,
+  rowsPerSecond: rate.rows,
+  file:
+    file === null
+      ? null
+      : {
+          name: file.name,
+          type: file.type,
+          bytes: file.bytes,
+          sha256: file.sha256,
+          url: file.path.startsWith('files/') ? encodeURI(`${base}/${file.path}`) : null,
+        },
+  expiresAt: isoOrNull(expiresAt),
+  options,
+  report,
+});
+
+/** @param base public address of nginx, without a slash at its end */
+export const jobView = (job: JobDocument, base: string): Job => ({
   id: job._id,
   source: job.source,
   params: job.params,
@@ -58,7 +91,7 @@ export const jobView = (job: JobDocument): Job => ({
   epoch: job.epoch,
   counts: job.counts,
   pages: job.pages,
-  error: job.error === null ? null : { code: job.error.code, message: redactText(job.error.message) },
+  error: errorView(job),
   schedule: job.schedule === null ? null : scheduleView(job.schedule),
   runs: job.runs,
   nextRunAt: isoOrNull(job.nextRunAt),
@@ -66,6 +99,7 @@ export const jobView = (job: JobDocument): Job => ({
   ...job.tally,
   stopWhenExhausted: job.stopWhenExhausted,
   warnings: job.warnings,
+  transfer: job.transfer === undefined ? null : transferView(job.transfer, base),
   allowed: allowedActions(job.state),
   createdAt: iso(job.createdAt),
   startedAt: isoOrNull(job.startedAt),
@@ -170,7 +204,7 @@ const taskFields = (job: JobDocument, base: string) => ({
   urls: Array.isArray(job.params['urls']) ? (job.params['urls'] as string[]) : [],
   counts: job.counts,
   pages: job.pages,
-  error: jobView(job).error,
+  error: errorView(job),
   created_at: iso(job.createdAt),
   updated_at: iso(job.updatedAt),
   ended_at: isoOrNull(job.endedAt),

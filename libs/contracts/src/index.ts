@@ -13,3 +13,5 @@ export * from './http.ts';
 export * from './credential.ts';
 export * from './plan.ts';
 export * from './video.ts';
+export * from './transfer.ts';
+export * from './transfer-requests.ts';

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Id, Instant, SourceId } from './format.ts';
+import { Transfer } from './transfer.ts';
 
 export const JOB_STATES = [
   'queued',
@@ -119,6 +120,9 @@ export const Job = Type.Object(
     stopWhenExhausted: Type.Boolean({ description: 'Stops, rather than waits, when all keys are used up' }),
     warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() }), {
       description: 'What will not go as it was asked for',
+    }),
+    transfer: Type.Union([Transfer, Type.Null()], {
+      description: 'Of an upload, an import or an export: what it moves',
     }),
     allowed: Type.Array(JobAction, { description: 'What can be done with the job now' }),
     createdAt: Instant,

@@ -11,6 +11,7 @@
  * target what a job measures again and again; `phase` is its place in each interval.
  * sample one measurement, in a time-series collection. Those cannot be written in transactions, so a batch is first
  *        kept as a `pendingSamples` document, in the transaction that settles its step, and moved from there.
+ * transfer  within its job: what an upload, an import or an export moves, how far it is, who works on it.
  * quota  what a provider's project has used of its allowance; credentials of one project share it.
  */
 import type {
@@ -21,6 +22,7 @@ import type {
   RunState,
   SourceDescription,
   TargetState,
+  TransferKind,
   WaitReason,
 } from '@magpie/contracts';
 import type { Summary } from '@magpie/domain';
@@ -64,11 +66,44 @@ export interface JobDocument {
   retrying: boolean;
   /** Being removed; what a removal that was cut off has left is gone when it is asked for again. */
   removing?: true;
+  /** Of a job that moves data in or out: such jobs are the transfer service's, not the director's. */
+  transfer?: TransferDocument;
   correlationId: string;
   createdAt: Date;
   startedAt: Date | null;
   endedAt: Date | null;
   updatedAt: Date;
+}
+
+/** What a transfer moves, and how far it is. */
+export interface TransferDocument {
+  kind: TransferKind;
+  /** As asked for, with what was detected. */
+  options: Record<string, unknown>;
+  bytes: number;
+  totalBytes: number | null;
+  rows: number;
+  totalRows: number | null;
+  rate: { bytes: number; rows: number };
+  file: TransferFile | null;
+  expiresAt: Date | null;
+  /** What came of it, for people. */
+  report: Record<string, unknown>;
+  /** Where to go on; only who works on the transfer reads and writes it. */
+  checkpoint: Record<string, unknown> | null;
+  /** Who works on it. Whoever does so commits only as long as the lease is his. */
+  lease: { holder: string; until: Date } | null;
+  /** How often in a row it failed for no reason of its own. */
+  failures: number;
+}
+
+export interface TransferFile {
+  name: string;
+  type: string;
+  bytes: number;
+  sha256: string;
+  /** Below the directory of the data. */
+  path: string;
 }
 
 /** For what sort of step a job waits for a key: it goes on as soon as one may serve. */

@@ -6,6 +6,8 @@ export * from './queries.ts';
 export * from './run-query.ts';
 export * from './lists.ts';
 export * from './jobs.ts';
+export * from './move-job.ts';
+export * from './transfers.ts';
 export * from './runs.ts';
 export { runId } from './run-queries.ts';
 export * from './targets.ts';

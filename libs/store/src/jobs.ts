@@ -192,7 +192,7 @@ export async function rememberMade(
   await store.idempotency.collection.replaceOne({ _id: key } as never, document, { session, upsert: true });
 }
 
-const jobDocument = (
+export const jobDocument = (
   id: string,
   {
     source,

@@ -89,6 +89,14 @@ export const defineModels = (connection: Connection): Models => ({
     [{ state: 1, _id: -1 }],
     [{ state: 1, 'waiting.reason': 1, 'waiting.until': 1 }],
     [{ retrying: 1 }, { partialFilterExpression: { retrying: true } }],
+    [
+      { 'transfer.kind': 1, state: 1, _id: 1 },
+      { name: 'transfers', partialFilterExpression: { 'transfer.kind': { $exists: true } } },
+    ],
+    [
+      { 'transfer.expiresAt': 1 },
+      { name: 'expiring', partialFilterExpression: { 'transfer.expiresAt': { $type: 'date' } } },
+    ],
     [{ nextRunAt: 1 }, { partialFilterExpression: { nextRunAt: { $type: 'date' } } }],
   ]),
   steps: collection<StepDocument>(connection, 'steps', [

@@ -6,6 +6,7 @@ import { Type } from 'typebox';
 import * as examples from '../examples.ts';
 import { jobEventStream } from '../job-event-stream.ts';
 import { HttpProblem } from '../problems.ts';
+import { publicUrl } from '../public-url.ts';
 import { EventHeaders, IdParams } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 
@@ -67,7 +68,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         gone.abort();
         gauge.set(--open);
       });
-      return reply.send(Readable.from(jobEventStream(job, { watch: app.jobWatch, signal, after })));
+      return reply.send(
+        Readable.from(
+          jobEventStream(job, { watch: app.jobWatch, base: publicUrl(app.config), signal, after }),
+        ),
+      );
     },
   );
 };

@@ -14,6 +14,7 @@ import { jobSchedule } from '../job-schedule.ts';
 import { takeTargets, TARGETS_BODY } from '../job-targets.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
+import { publicUrl } from '../public-url.ts';
 import { IdParams, RunListQuery } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 import { jobView, runView } from '../views.ts';
@@ -93,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (changed === undefined) throw new HttpProblem('not_found', 'There is no such job.');
       app.announce(changed);
       request.log.info({ jobId: job._id, rev: changed.rev }, 'job changed');
-      return jobView(changed);
+      return jobView(changed, publicUrl(app.config));
     },
   );
 

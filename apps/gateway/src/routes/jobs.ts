@@ -89,7 +89,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         prefix: 'params',
       });
       if (replayed) void reply.header('idempotent-replayed', 'true');
-      return reply.code(202).header('location', `${base}/api/v1/jobs/${job._id}`).send(jobView(job));
+      return reply.code(202).header('location', `${base}/api/v1/jobs/${job._id}`).send(jobView(job, base));
     },
   );
 
@@ -114,7 +114,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { state, source, ...rest } = request.query;
       const { rows, next } = await listJobs(store, { state, source, ...period(rest) }, rest);
-      return sendPage(request, reply, rows.map(jobView), next);
+      return sendPage(
+        request,
+        reply,
+        rows.map((job) => jobView(job, base)),
+        next,
+      );
     },
   );
 
@@ -130,7 +135,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         errors: ['not_found'],
       }),
     },
-    async (request) => jobView(await jobOr404(request.params.id)),
+    async (request) => jobView(await jobOr404(request.params.id), base),
   );
 
   app.delete(
@@ -172,7 +177,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         if (job === undefined) throw new HttpProblem('not_found', 'There is no such job.');
         app.announce(job);
         request.log.info({ jobId: job._id, action, state: job.state, epoch: job.epoch }, 'job controlled');
-        return reply.code(202).send(jobView(job));
+        return reply.code(202).send(jobView(job, base));
       },
     );
   }

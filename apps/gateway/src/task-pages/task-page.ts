@@ -50,7 +50,7 @@ export interface TaskPage {
 
 /** A task's state, what came of it, and its pictures, the latest first. */
 export function taskPage({ job, pictures, next, further, still, base, root }: TaskPage): string {
-  const view = jobView(job);
+  const view = jobView(job, base);
   const tag = `#${String(job.params['tag'] ?? '').replace(/^[#\uFF03]/, '')}`;
   const here = `${root}/task/${job._id}/`;
   const live = !isEnded(job.state) && job.state !== 'paused';

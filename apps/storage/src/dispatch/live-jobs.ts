@@ -1,7 +1,7 @@
 /** Which jobs may have something to do, and whose turn it is. */
 import { WAIT_REASONS } from '@magpie/contracts';
 import { DISPATCHING } from '@magpie/domain';
-import type { JobDocument, KeyNeed, Store } from '@magpie/store';
+import { COLLECTED, type JobDocument, type KeyNeed, type Store } from '@magpie/store';
 
 /** A job of a lower priority that was passed over for so many turns comes first. */
 const TURNS_A_RANK = 5;
@@ -26,6 +26,7 @@ export type LiveJob = Pick<
  * earlier. There may be thousands that wait for their schedule, of which none is read before its time.
  */
 export const liveBy = (now: number) => ({
+  ...COLLECTED,
   $or: [
     { state: { $in: DISPATCHING.filter((state) => state !== 'waiting') } },
     { state: 'waiting', 'waiting.reason': 'host_backoff' },

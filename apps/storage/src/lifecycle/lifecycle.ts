@@ -4,11 +4,17 @@
  */
 import type { ControlBody, JobState, WaitReason } from '@magpie/contracts';
 import { DISPATCHING, PASSING } from '@magpie/domain';
-import { removeRuns, type JobDocument, type LinkDocument, type Store } from '@magpie/store';
+import {
+  COLLECTED,
+  moveJob,
+  removeRuns,
+  type JobDocument,
+  type LinkDocument,
+  type Store,
+} from '@magpie/store';
 import { removeMeasuredBatch } from '../samples/remove-samples.ts';
 import { finishRun, stopRun } from '../schedule/close-run.ts';
 import { afterRetry, beforeRetry } from '../schedule/retry-run.ts';
-import type { Session } from '../intake/ledger.ts';
 import { retryBatch } from './retry.ts';
 import { abandonBatch } from './stop.ts';
 import { abortSteps, forgetStepsBatch, removeBatch } from './terminate.ts';
@@ -23,8 +29,6 @@ export interface LifecycleDeps {
   clock: () => number;
 }
 
-const HISTORY = 100;
-
 export class Lifecycle {
   readonly #deps: LifecycleDeps;
 
@@ -36,10 +40,10 @@ export class Lifecycle {
   async advance(): Promise<boolean> {
     const { store } = this.#deps;
     const passing = (await store.jobs.collection
-      .find({ state: { $in: PASSING } } as never)
+      .find({ state: { $in: PASSING }, ...COLLECTED } as never)
       .toArray()) as unknown as JobDocument[];
     const retrying = (await store.jobs.collection
-      .find({ retrying: true, state: { $in: DISPATCHING } } as never)
+      .find({ retrying: true, state: { $in: DISPATCHING }, ...COLLECTED } as never)
       .toArray()) as unknown as JobDocument[];
     let more = false;
     for (const job of [...passing, ...retrying]) {
@@ -143,7 +147,12 @@ export class Lifecycle {
     const now = this.#now();
     const stopped = await this.#deps.store.transaction(async (session) => {
       const ended = { endedAt: now, waiting: null, nextRunAt: null };
-      const found = await this.#moved(job._id, ['stopping'], 'stopped', {}, ended, undefined, session);
+      const found = await moveJob(
+        this.#deps.store,
+        job._id,
+        { from: ['stopping'], to: 'stopped', at: now, set: ended },
+        session,
+      );
       if (found) await stopRun(this.#deps.store, session, found, now);
       return found;
     });
@@ -200,60 +209,11 @@ export class Lifecycle {
     set: Partial<JobDocument> = {},
     reason?: string,
   ): Promise<boolean> {
-    const job = await this.#moved(id, from, to, when, set, reason);
+    const job = await moveJob(this.#deps.store, id, { from, to, at: this.#now(), when, set, reason });
     if (job) this.#deps.changed(job);
     return job !== null;
   }
-
-  async #moved(
-    id: string,
-    from: readonly JobState[],
-    to: JobState,
-    when: object = {},
-    set: Partial<JobDocument> = {},
-    reason?: string,
-    session?: Session,
-  ): Promise<JobDocument | null> {
-    const at = this.#now();
-    return (await this.#deps.store.jobs.collection.findOneAndUpdate(
-      { _id: id, state: { $in: from }, ...when } as never,
-      [
-        {
-          $set: {
-            ...literal(set),
-            history: {
-              $slice: [
-                {
-                  $concatArrays: [
-                    '$history',
-                    [
-                      {
-                        rev: { $add: ['$rev', 1] },
-                        at,
-                        from: '$state',
-                        to: { $literal: to },
-                        ...(reason === undefined ? {} : { reason: { $literal: reason } }),
-                      },
-                    ],
-                  ],
-                },
-                -HISTORY,
-              ],
-            },
-            startedAt: to === 'running' ? { $ifNull: ['$startedAt', at] } : '$startedAt',
-            state: { $literal: to },
-            rev: { $add: ['$rev', 1] },
-            updatedAt: at,
-          },
-        },
-      ],
-      { returnDocument: 'after', ...(session ? { session } : {}) },
-    )) as unknown as JobDocument | null;
-  }
 }
-
-const literal = (set: object): object =>
-  Object.fromEntries(Object.entries(set).map(([key, value]) => [key, { $literal: value }]));
 
 /** It waits for its next run already. */
 const isBetweenRuns = ({ state, run, waiting, nextRunAt }: JobDocument): boolean =>

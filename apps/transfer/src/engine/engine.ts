@@ -1,0 +1,332 @@
+/**
+ * Works on the transfers: takes the lease of one that has something to do, brings it on, and to the state that was
+ * asked for.
+ *
+ * Dies on any line: the lease runs out, and another replica goes on from the checkpoint.
+ * Two replicas at once: one has the lease; what the other still does it cannot commit.
+ * Twice: every transition is a compare-and-set, every commit is bound to the lease.
+ */
+import { randomUUID } from 'node:crypto';
+import type { JobState, TransferKind } from '@magpie/contracts';
+import { DISPATCHING, PASSING } from '@magpie/domain';
+import {
+  isUnavailable,
+  leaseTransfer,
+  LeaseLost,
+  moveJob,
+  releaseTransfer,
+  type JobDocument,
+  type Move,
+  type Store,
+  type TransferChange,
+  type TransferDocument,
+} from '@magpie/store';
+import { commitWork, TransferFault, TransferWait, type Handler, type Work } from './work.ts';
+
+const LOOK_MS = 250;
+const RENEW_MS = 2000;
+/** A transfer that fails for no reason of its own is tried again so often, each time later. */
+const MAX_FAILURES = 5;
+/** States in which an upload is the gateway's; with others, and no lease, it is ours to bring to an end. */
+const MINE: Record<TransferKind, readonly JobState[]> = {
+  upload: PASSING,
+  import: [...DISPATCHING, ...PASSING],
+  export: [...DISPATCHING, ...PASSING],
+};
+
+type TransferJob = JobDocument & { transfer: TransferDocument };
+
+export interface EngineDeps {
+  store: Store;
+  handlers: Record<TransferKind, Handler>;
+  /** Tells whoever listens that a job changed. */
+  changed: (job: JobDocument, event?: 'changed' | 'progress') => void;
+  onError: (error: unknown, jobId?: string) => void;
+  /** How many at once. */
+  atOnce: number;
+}
+
+export class Engine {
+  readonly #deps: EngineDeps;
+  readonly #holder = randomUUID();
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#looking = this.#look();
+  }
+
+  /** Leaves what is under way at its last checkpoint, for others to take up at once. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#looking;
+    await Promise.all(this.#busy.values());
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await this.#takeUp();
+      } catch (error) {
+        this.#deps.onError(error);
+      }
+      await sleep(LOOK_MS, signal);
+    }
+  }
+
+  async #takeUp(): Promise<void> {
+    const room = this.#deps.atOnce - this.#busy.size;
+    if (room <= 0) return;
+    for (const id of await this.#due(room)) {
+      if (this.#closing.signal.aborted || this.#busy.size >= this.#deps.atOnce) return;
+      const job = (await leaseTransfer(this.#deps.store, id, this.#holder)) as TransferJob | null;
+      if (job === null) continue;
+      this.#busy.set(
+        id,
+        this.#workOn(job)
+          .catch((error: unknown) => this.#deps.onError(error, id))
+          .finally(() => this.#busy.delete(id)),
+      );
+    }
+  }
+
+  /** What has something to do and nobody works on, the oldest first. */
+  async #due(room: number): Promise<string[]> {
+    const now = new Date();
+    const found = await this.#deps.store.jobs.collection
+      .find(
+        {
+          $or: Object.entries(MINE).map(([kind, states]) => ({
+            'transfer.kind': kind,
+            state: { $in: states },
+          })),
+          _id: { $nin: [...this.#busy.keys()] },
+          $and: [
+            { $or: [{ 'transfer.lease': null }, { 'transfer.lease.until': { $lte: now } }] },
+            { $or: [{ state: { $ne: 'waiting' } }, { 'waiting.until': { $lte: now } }] },
+          ],
+        } as never,
+        { projection: { _id: 1 } },
+      )
+      .sort({ rank: 1, _id: 1 })
+      .limit(room)
+      .toArray();
+    return found.map(({ _id }) => String(_id));
+  }
+
+  /** Brings one transfer as far as it goes now. */
+  async #workOn(job: TransferJob): Promise<void> {
+    const { store } = this.#deps;
+    const leaving = new AbortController();
+    const leave = (): void => leaving.abort();
+    this.#closing.signal.addEventListener('abort', leave, { once: true });
+    const watched = new Watched(this.#deps, this.#holder, job, leaving);
+    try {
+      while (!leaving.signal.aborted && (await this.#bring(watched)));
+    } catch (error) {
+      if (!(error instanceof LeaseLost) && !watched.lost) await this.#failed(watched, error);
+    } finally {
+      this.#closing.signal.removeEventListener('abort', leave);
+      await watched.end();
+      await releaseTransfer(store, job._id, this.#holder).catch(() => undefined);
+    }
+  }
+
+  /** Does what the job's state asks for; gives whether to look at it again. */
+  async #bring(watched: Watched): Promise<boolean> {
+    const handler = this.#deps.handlers[watched.job.transfer.kind];
+    await watched.refresh();
+    const { state } = watched.job;
+    if (state === 'pausing') await this.#move(watched, { from: ['pausing'], to: 'paused' });
+    else if (state === 'stopping') {
+      await handler.stop(watched);
+      await this.#move(watched, { from: ['stopping'], to: 'stopped', set: { endedAt: new Date() } });
+    } else if (state === 'terminating') {
+      while (await handler.undo(watched));
+      await this.#move(watched, { from: ['terminating'], to: 'terminated', set: { endedAt: new Date() } });
+    } else if ((DISPATCHING as readonly JobState[]).includes(state)) return this.#run(watched, handler);
+    return false;
+  }
+
+  async #run(watched: Watched, handler: Handler): Promise<boolean> {
+    if (watched.job.state !== 'running' || watched.job.retrying)
+      await this.#move(watched, {
+        from: DISPATCHING,
+        to: 'running',
+        set: { waiting: null, retrying: false, error: null },
+      });
+    if (!(await handler.run(watched))) return true;
+    await watched.refresh();
+    await this.#move(watched, {
+      from: DISPATCHING,
+      to: 'completed',
+      set: { endedAt: new Date(), waiting: null },
+    });
+    // Paused or stopped in the same moment: what is asked for then finds nothing left to do.
+    return true;
+  }
+
+  async #failed(watched: Watched, error: unknown): Promise<void> {
+    const { onError } = this.#deps;
+    if (error instanceof TransferWait) {
+      const until = new Date(Date.now() + error.afterMs);
+      const waiting = { reason: error.reason, until, detail: error.message };
+      await this.#move(watched, { from: DISPATCHING, to: 'waiting', set: { waiting }, reason: error.reason });
+      return;
+    }
+    if (watched.signal.aborted && !(error instanceof TransferFault)) return;
+    if (isUnavailable(error)) return onError(error, watched.id);
+    onError(error, watched.id);
+    const failures = watched.job.transfer.failures + 1;
+    if (error instanceof TransferFault || failures >= MAX_FAILURES) {
+      const code = error instanceof TransferFault ? error.code : 'internal_error';
+      const message =
+        error instanceof TransferFault ? error.message : 'Something went wrong; the logs have the details';
+      await this.#move(watched, {
+        from: DISPATCHING,
+        to: 'failed',
+        set: { endedAt: new Date(), waiting: null, error: { code, message } },
+      });
+      return;
+    }
+    await watched.commit({ failures });
+    await sleep(200 * 2 ** failures, this.#closing.signal);
+  }
+
+  async #move(watched: Watched, move: Omit<Move, 'at'>): Promise<void> {
+    const job = await moveJob(this.#deps.store, watched.id, {
+      ...move,
+      at: new Date(),
+      when: { 'transfer.lease.holder': this.#holder },
+    });
+    if (job === null) return;
+    watched.take(job as TransferJob);
+    this.#deps.changed(job);
+  }
+}
+
+/** Keeps the lease, looks what is wanted, and counts how fast it goes, while somebody works. */
+class Watched implements Work {
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  readonly #deps: EngineDeps;
+  readonly #holder: string;
+  readonly #leaving: AbortController;
+  readonly #timer: NodeJS.Timeout;
+  #job: TransferJob;
+  #looking: Promise<void> = Promise.resolve();
+  #renewedAt = performance.now();
+  #rates: { at: number; bytes: number; rows: number }[] = [];
+  lost = false;
+
+  constructor(deps: EngineDeps, holder: string, job: TransferJob, leaving: AbortController) {
+    this.store = deps.store;
+    this.#deps = deps;
+    this.#holder = holder;
+    this.#job = job;
+    this.#leaving = leaving;
+    this.signal = leaving.signal;
+    this.#timer = setInterval(() => {
+      this.#looking = this.#looking.then(() => this.#look());
+    }, LOOK_MS);
+  }
+
+  get id(): string {
+    return this.#job._id;
+  }
+
+  get job(): TransferJob {
+    return this.#job;
+  }
+
+  get goesOn(): boolean {
+    return !this.signal.aborted && (DISPATCHING as readonly JobState[]).includes(this.#job.state);
+  }
+
+  take(job: TransferJob): void {
+    this.#job = job;
+  }
+
+  async refresh(): Promise<void> {
+    const job = (await leaseTransfer(this.store, this.id, this.#holder)) as TransferJob | null;
+    if (job === null) {
+      this.lost = true;
+      throw new LeaseLost();
+    }
+    this.#renewedAt = performance.now();
+    this.#job = job;
+  }
+
+  async commit(
+    change: TransferChange | ((job: JobDocument) => TransferChange),
+    options: Parameters<Work['commit']>[1] = {},
+  ): Promise<void> {
+    const wanted = typeof change === 'function' ? change(this.#job) : change;
+    const all: TransferChange = { failures: 0, ...wanted, rate: this.#rate(wanted) };
+    await commitWork(this.store, this.id, this.#holder, all, options);
+    Object.assign(this.#job.transfer, all);
+    if (options.counts) this.#job.counts = options.counts;
+    this.#deps.changed(this.#job, 'progress');
+  }
+
+  /** Of the last five seconds. */
+  #rate({
+    bytes = this.#job.transfer.bytes,
+    rows = this.#job.transfer.rows,
+  }: TransferChange): TransferDocument['rate'] {
+    const at = performance.now();
+    if (this.#rates.length === 0)
+      this.#rates.push({ at, bytes: this.#job.transfer.bytes, rows: this.#job.transfer.rows });
+    this.#rates.push({ at, bytes, rows });
+    while (this.#rates.length > 2 && at - (this.#rates[1]?.at ?? at) > 5000) this.#rates.shift();
+    const first = this.#rates[0] ?? { at, bytes, rows };
+    const seconds = Math.max((at - first.at) / 1000, 0.001);
+    const per = (much: number): number => Math.max(0, Math.round(much / seconds));
+    return { bytes: per(bytes - first.bytes), rows: per(rows - first.rows) };
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (performance.now() - this.#renewedAt > RENEW_MS) {
+        const job = await leaseTransfer(this.store, this.id, this.#holder);
+        if (job === null) this.lost = true;
+        else {
+          this.#renewedAt = performance.now();
+          this.#job.state = job.state;
+        }
+      } else {
+        const found = await this.store.jobs.collection.findOne({ _id: this.id } as never, {
+          projection: { state: 1, 'transfer.lease.holder': 1 },
+        });
+        if (found?.['transfer']?.lease?.holder !== this.#holder) this.lost = true;
+        else this.#job.state = found['state'] as JobState;
+      }
+    } catch (error) {
+      if (!isUnavailable(error)) this.#deps.onError(error, this.id);
+    }
+    if (this.lost || this.#job.state === 'terminating') this.#leaving.abort();
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+}
+
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });

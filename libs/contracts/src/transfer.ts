@@ -1,0 +1,53 @@
+/** Transfers: data moved in (uploads, imports) and out (exports), as jobs like any other. */
+import { Type, type Static } from 'typebox';
+import { Instant } from './format.ts';
+
+/** A transfer's job bears its kind as its source. */
+export const TRANSFERS = ['upload', 'import', 'export'] as const;
+export type TransferKind = (typeof TRANSFERS)[number];
+
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
+const OrNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description });
+
+/** Rows of a file that were left out, with the reason. Line and column are counted from 1. */
+export const RowFault = Type.Object(
+  {
+    line: Count('The line of the file in which the row begins, from 1'),
+    column: OrNull(Type.String(), 'Name of the column, or its number from 1; null when it is the row’s'),
+    code: Type.String({ description: 'A stable error code' }),
+    message: Type.String(),
+  },
+  { title: 'RowFault', description: 'Why a row was left out' },
+);
+export type RowFault = Static<typeof RowFault>;
+
+/** What a job moves; beside the job's own state and counts. */
+export const Transfer = Type.Object(
+  {
+    kind: Type.Enum(TRANSFERS),
+    bytes: Count('Bytes taken in, read or written so far'),
+    totalBytes: OrNull(Count(''), 'How many there are; null while that is not known'),
+    rows: Count('Rows read or written so far; of an upload of text, lines'),
+    totalRows: OrNull(Count(''), 'How many there are; null while that is not known'),
+    bytesPerSecond: Count('Of the last seconds; 0 while nothing moves'),
+    rowsPerSecond: Count('Of the last seconds; 0 while nothing moves'),
+    file: OrNull(
+      Type.Object({
+        name: Type.String({ description: 'The name under which it is downloaded, or was uploaded' }),
+        type: Type.String({ description: 'Media type' }),
+        bytes: Count('Size'),
+        sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+        url: OrNull(Type.String(), 'Where an export is downloaded'),
+      }),
+      'The file, once it is complete',
+    ),
+    expiresAt: OrNull(Instant, 'When the file is removed'),
+    options: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'As asked for, with what was detected',
+    }),
+    report: Type.Record(Type.String(), Type.Unknown(), { description: 'What came of it' }),
+  },
+  { title: 'Transfer', description: 'Data on its way in or out' },
+);
+export type Transfer = Static<typeof Transfer>;

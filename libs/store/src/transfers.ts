@@ -1,0 +1,136 @@
+/** Jobs that move data in or out: how they come to be, and who works on them. */
+import type { Priority, TransferKind } from '@magpie/contracts';
+import { newId } from '@magpie/domain';
+import type { ClientSession } from 'mongoose';
+import type { Store } from './connect.ts';
+import type { JobDocument, TransferDocument } from './documents.ts';
+import { jobDocument, madeBefore, rememberMade, type Idempotency } from './jobs.ts';
+import { QUERIES } from './queries.ts';
+import { runOne } from './run-query.ts';
+
+/** A lease is good for so long unless it is renewed, ms. */
+export const TRANSFER_LEASE_MS = 10_000;
+
+export interface NewTransfer {
+  kind: TransferKind;
+  options: Record<string, unknown>;
+  correlationId: string;
+  priority?: Priority;
+  totalBytes?: number | null;
+  totalRows?: number | null;
+  expiresAt?: Date | null;
+  idempotency?: Idempotency | undefined;
+  /** It is worked on by this one from the beginning. */
+  holder?: string;
+}
+
+/** Makes the job of a transfer, once for each idempotency key. @throws IdempotencyConflict */
+export async function createTransfer(
+  store: Store,
+  { kind, options, correlationId, priority = 'normal', idempotency, holder, ...rest }: NewTransfer,
+): Promise<{ job: JobDocument; replayed: boolean }> {
+  await store.connected();
+  const at = new Date();
+  const transfer: TransferDocument = {
+    kind,
+    options,
+    bytes: 0,
+    totalBytes: rest.totalBytes ?? null,
+    rows: 0,
+    totalRows: rest.totalRows ?? null,
+    rate: { bytes: 0, rows: 0 },
+    file: null,
+    expiresAt: rest.expiresAt ?? null,
+    report: {},
+    checkpoint: null,
+    lease: holder === undefined ? null : { holder, until: new Date(at.getTime() + TRANSFER_LEASE_MS) },
+    failures: 0,
+  };
+  return store.transaction(async (session) => {
+    const made = idempotency && (await madeBefore(store, idempotency, session));
+    const before =
+      made === undefined ? undefined : await runOne<JobDocument>(store, QUERIES.job(made), session);
+    if (before !== undefined) return { job: before, replayed: true };
+    const job: JobDocument = {
+      ...jobDocument(newId(at.getTime()), { source: kind, params: {}, priority, correlationId }, at),
+      transfer,
+    };
+    if (idempotency !== undefined) await rememberMade(store, session, idempotency, job._id, at);
+    await store.jobs.collection.insertOne(job as never, { session });
+    return { job, replayed: false };
+  });
+}
+
+/** What somebody who works on a transfer may write of it. */
+export type TransferChange = Partial<Omit<TransferDocument, 'kind' | 'lease'>>;
+
+/** The lease went to somebody else: what was not committed is not to be. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+  constructor() {
+    super('somebody else works on this transfer');
+  }
+}
+
+/**
+ * Takes the lease of a transfer, or renews one's own: one atomic update by the server's clock, so of any number one
+ * has it. Gives the job; null when somebody else works on it, or it is not in one of these states.
+ */
+export async function leaseTransfer(
+  store: Store,
+  id: string,
+  holder: string,
+  states?: readonly JobDocument['state'][],
+): Promise<JobDocument | null> {
+  return (await store.jobs.collection.findOneAndUpdate(
+    {
+      _id: id,
+      'transfer.kind': { $exists: true },
+      ...(states ? { state: { $in: states } } : {}),
+      $expr: {
+        $or: [
+          { $lte: [{ $ifNull: ['$transfer.lease.until', new Date(0)] }, '$$NOW'] },
+          { $eq: ['$transfer.lease.holder', { $literal: holder }] },
+        ],
+      },
+    } as never,
+    [
+      {
+        $set: {
+          'transfer.lease': { holder: { $literal: holder }, until: { $add: ['$$NOW', TRANSFER_LEASE_MS] } },
+        },
+      },
+    ],
+    { returnDocument: 'after' },
+  )) as unknown as JobDocument | null;
+}
+
+/** Lets others work on it. Does nothing when the lease is not one's own. */
+export async function releaseTransfer(store: Store, id: string, holder: string): Promise<void> {
+  await store.jobs.collection.updateOne({ _id: id, 'transfer.lease.holder': holder } as never, {
+    $set: { 'transfer.lease': null },
+  });
+}
+
+/**
+ * Writes of a transfer what changed, if the lease is still one's own; within a transaction with what it stands for.
+ * @throws LeaseLost
+ */
+export async function changeTransfer(
+  store: Store,
+  id: string,
+  holder: string,
+  change: TransferChange,
+  {
+    counts,
+    session,
+  }: { counts?: JobDocument['counts'] | undefined; session?: ClientSession | undefined } = {},
+): Promise<void> {
+  const set = Object.fromEntries(Object.entries(change).map(([key, value]) => [`transfer.${key}`, value]));
+  const { matchedCount } = await store.jobs.collection.updateOne(
+    { _id: id, 'transfer.lease.holder': holder } as never,
+    { $set: { ...set, ...(counts ? { counts } : {}), updatedAt: new Date() }, $inc: { rev: 1 } },
+    session ? { session } : {},
+  );
+  if (matchedCount === 0) throw new LeaseLost();
+}
