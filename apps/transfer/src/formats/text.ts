@@ -1,0 +1,127 @@
+/** csv, ndjson and json: the spool holds the lines as they stand in the file, which is head, parts and tail. */
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { stringify } from 'csv-stringify/sync';
+import { valueAt, type Column, type ExportRow, type Format } from './format.ts';
+import { jsonText, plain } from './json.ts';
+import { writeFileBy, type Output } from './output.ts';
+import { bytesOf } from './parts.ts';
+
+/** Comma-separated values, RFC 4180: UTF-8 without a byte order mark, a header, CRLF. */
+export const csv: Format = {
+  type: 'text/csv; charset=utf-8',
+  extension: 'csv',
+  encode: (rows, options) => csvLines(rows, options.columns ?? [], options.formulas),
+  assemble: (parts, path, options, { signal }) =>
+    writeFileBy(path, signal, (output) => {
+      const header = csvRecords([(options.columns ?? []).map((column) => column.header)]);
+      return joined(parts, output, signal, options.gzip, [header, '', 0]);
+    }),
+};
+
+/** A JSON text a line, ended by `\n`. */
+export const ndjson: Format = {
+  type: 'application/x-ndjson',
+  extension: 'ndjson',
+  encode: (rows, { columns }) => {
+    const choose = chooser(columns);
+    return rows.map((row) => `${jsonText(choose(row))}\n`).join('');
+  },
+  assemble: (parts, path, { gzip }, { signal }) =>
+    writeFileBy(path, signal, (output) => joined(parts, output, signal, gzip, ['', '', 0])),
+};
+
+/** One JSON array, an item a line. Each stands in the spool after a comma, of which the first is left out. */
+export const json: Format = {
+  type: 'application/json',
+  extension: 'json',
+  encode: (rows, { columns }) => {
+    const choose = chooser(columns);
+    return rows.map((row) => `,${jsonText(choose(row))}\n`).join('');
+  },
+  assemble: (parts, path, { gzip }, { signal }) =>
+    writeFileBy(path, signal, (output) => joined(parts, output, signal, gzip, ['[', ']\n', 1])),
+};
+
+/** Records of RFC 4180. A row of a single empty cell is `""`: an empty line would be no row to many readers. */
+export function csvLines(rows: readonly ExportRow[], columns: readonly Column[], formulas: boolean): string {
+  return csvRecords(rows.map((row) => columns.map(({ path }) => cellText(valueAt(row, path), formulas))));
+}
+
+const csvRecords = (records: string[][]): string =>
+  records.length === 0
+    ? ''
+    : stringify(records, { record_delimiter: '\r\n', quoted_empty: records[0]?.length === 1 });
+
+/** As OWASP lists them for CSV injection, with the full-width forms that some programs take for the same. */
+const RUN_BY_SPREADSHEETS = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+
+/** A value as a cell; text that a spreadsheet would run gets a leading apostrophe. Numbers are what they are. */
+function cellText(given: unknown, formulas: boolean): string {
+  const value = plain(given);
+  if (typeof value === 'string') return !formulas && RUN_BY_SPREADSHEETS.test(value) ? `'${value}` : value;
+  if (value === null) return '';
+  return typeof value === 'object' ? jsonText(value) : String(value);
+}
+
+/** The item, or what was asked of it, in the same places; what it does not have is null. */
+function chooser(columns: readonly Column[] | null): (row: ExportRow) => ExportRow {
+  if (columns === null) return (row) => row;
+  const paths = columns.map(({ path }) => path);
+  // Of `data` and `data.title` the first holds the second.
+  const apart = paths.filter((path) => !paths.some((other) => isWithin(path, other)));
+  return (row) => {
+    const result = branch();
+    for (const path of apart) {
+      let at = result;
+      for (const name of path.slice(0, -1)) at = (at[name] ??= branch()) as Branch;
+      at[path.at(-1) ?? ''] = valueAt(row, path) ?? null;
+    }
+    return result;
+  };
+}
+
+type Branch = Record<string, unknown>;
+/** Without a prototype, so that any name is a name like any other. */
+const branch = (): Branch => Object.create(null) as Branch;
+
+const isWithin = (path: readonly string[], other: readonly string[]): boolean =>
+  path.length > other.length && other.every((name, index) => path[index] === name);
+
+/** Head, parts and tail; of the parts all but the first byte when the head stands for it. */
+async function joined(
+  parts: readonly string[],
+  output: Output,
+  signal: AbortSignal,
+  gzip: boolean,
+  [head, tail, skip]: readonly [head: string, tail: string, skip: number],
+): Promise<{ report: Record<string, number> }> {
+  async function* pieces(): AsyncGenerator<Buffer> {
+    yield Buffer.from(head);
+    let skipped = 0;
+    for await (const chunk of bytesOf(parts, signal)) {
+      const from = Math.min(skip - skipped, chunk.length);
+      skipped += from;
+      yield chunk.subarray(from);
+    }
+    yield Buffer.from(tail);
+  }
+  if (gzip) await compressed(pieces(), output);
+  else for await (const piece of pieces()) await output.write(piece);
+  return { report: {} };
+}
+
+/** One gzip member (RFC 1952), which says neither when nor what. Compressed off the main thread. */
+async function compressed(pieces: AsyncIterable<Buffer>, output: Output): Promise<void> {
+  await pipeline(
+    pieces,
+    // A copy: the piece's memory is written over while the compressor still reads it.
+    async function* (source) {
+      for await (const piece of source) yield Buffer.from(piece);
+    },
+    createGzip({ chunkSize: 64 * 1024 }),
+    async (source) => {
+      for await (const chunk of source as AsyncIterable<Buffer>) await output.write(chunk);
+    },
+  );
+}
