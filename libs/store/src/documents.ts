@@ -68,6 +68,8 @@ export interface JobDocument {
   removing?: true;
   /** Of a job that moves data in or out: such jobs are the transfer service's, not the director's. */
   transfer?: TransferDocument;
+  /** The import that made it. */
+  importedBy?: string;
   correlationId: string;
   createdAt: Date;
   startedAt: Date | null;
@@ -104,6 +106,21 @@ export interface TransferFile {
   sha256: string;
   /** Below the directory of the data. */
   path: string;
+}
+
+/** How the rows of an import become jobs of a source: settled when it is asked for. */
+export interface ImportTargets {
+  source: string;
+  /** Targets of one job that measures them, a list that is a parameter, or a parameter of a job each. */
+  how: 'measured' | 'listed' | 'one';
+  /** The parameter that they stand for. */
+  param: string;
+  /** A job has no more of them. */
+  most: number;
+  /** The other parameters, valid. */
+  params: Record<string, unknown>;
+  schedule: ScheduleDocument | null;
+  warnings: JobDocument['warnings'];
 }
 
 /** For what sort of step a job waits for a key: it goes on as soon as one may serve. */

@@ -45,6 +45,10 @@ export interface NewJob {
   warnings?: JobDocument['warnings'] | undefined;
   /** Keys of what it measures, distinct; not among `params`. */
   targets?: readonly string[] | undefined;
+  /** So many targets were put in under its id already, by `loadTargetsWithin`. */
+  loaded?: number | undefined;
+  /** The import that made it. */
+  importedBy?: string | undefined;
   /** It is the one job of this name: as long as it has not ended, whoever asks for one gets it. */
   standing?: string | undefined;
   idempotency?: Idempotency | undefined;
@@ -113,23 +117,38 @@ function insertJob(store: Store, id: string, input: NewJob, at: Date): Promise<C
     const { idempotency, standing } = input;
     const before = await jobBefore(store, input, session);
     if (before !== undefined) return { job: before, replayed: true };
-    const job = jobDocument(id, input, at);
-    if ((input.targets?.length ?? 0) > 0) await adoptTargets(store, session, id);
     if (standing !== undefined)
       await store.standingJobs.collection.updateOne(
         { _id: standing } as never,
         { $set: { jobId: id } },
         { session, upsert: true },
       );
-    if (idempotency !== undefined) await rememberMade(store, session, idempotency, job._id, at);
-    await store.jobs.collection.insertOne(job as never, { session });
-    if (!hasRuns(job)) {
-      const step = firstStep(job);
-      await store.steps.collection.insertOne(step as never, { session });
-      await store.links.collection.insertOne(firstLink(job, step) as never, { session });
-    }
-    return { job, replayed: false };
+    if (idempotency !== undefined) await rememberMade(store, session, idempotency, id, at);
+    const [job] = await createJobsWithin(store, session, [{ ...input, id }], at);
+    return { job: job as JobDocument, replayed: false };
   });
+}
+
+/**
+ * Makes jobs with their first steps in a transaction of the caller's, each under an id of his. Those with targets
+ * become the owners of what was loaded under their ids.
+ */
+export async function createJobsWithin(
+  store: Store,
+  session: ClientSession,
+  inputs: readonly (NewJob & { id: string })[],
+  at = new Date(),
+): Promise<JobDocument[]> {
+  const jobs = inputs.map((input) => jobDocument(input.id, input, at));
+  for (const { _id, targets } of jobs) if (targets > 0) await adoptTargets(store, session, _id);
+  if (jobs.length > 0) await store.jobs.collection.insertMany(jobs as never, { session });
+  const first = jobs.filter((job) => !hasRuns(job)).map((job) => [job, firstStep(job)] as const);
+  if (first.length === 0) return jobs;
+  await store.steps.collection.insertMany(first.map(([, step]) => step) as never, { session });
+  await store.links.collection.insertMany(first.map(([job, step]) => firstLink(job, step)) as never, {
+    session,
+  });
+  return jobs;
 }
 
 /** The job that was made for the same request, or that stands already. */
@@ -203,6 +222,8 @@ export const jobDocument = (
     stopWhenExhausted = false,
     warnings = [],
     targets = [],
+    loaded = 0,
+    importedBy,
   }: NewJob,
   at: Date,
 ): JobDocument => ({
@@ -221,14 +242,15 @@ export const jobDocument = (
   schedule,
   run: null,
   runs: 0,
-  nextRunAt: schedule ? firstRunAt(schedule, id) : targets.length > 0 ? at : null,
-  targets: targets.length,
+  nextRunAt: schedule ? firstRunAt(schedule, id) : targets.length + loaded > 0 ? at : null,
+  targets: targets.length + loaded,
   tally: { samples: 0, requests: 0, units: 0 },
   coverage: null,
   stopWhenExhausted,
   warnings,
   history: [{ rev: 1, at, from: null, to: 'queued' }],
   retrying: false,
+  ...(importedBy === undefined ? {} : { importedBy }),
   correlationId,
   createdAt: at,
   startedAt: null,

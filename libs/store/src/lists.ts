@@ -1,4 +1,5 @@
 /** The lists and single things that the gateway shows, as documents; pages by cursor, never by skip. */
+import type { TransferKind } from '@magpie/contracts';
 import type {
   DeadLetterDocument,
   ItemDocument,
@@ -66,6 +67,28 @@ export const listJobs = (
     keyOf: ({ _id }) => [_id],
     query: (limit, past) => QUERIES.jobs(filter, limit, past?.[0]),
   });
+
+/** Transfers of one kind, newest first. @throws InvalidCursor */
+export const listTransfers = (
+  store: Store,
+  kind: TransferKind,
+  filter: Omit<JobFilter, 'source'>,
+  request: PageRequest,
+): Promise<PageOf<JobDocument>> =>
+  page<JobDocument, [string]>(store, request, {
+    name: `${kind}s`,
+    parts: ['text'],
+    keyOf: ({ _id }) => [_id],
+    query: (limit, past) => QUERIES.transfers(kind, filter, limit, past?.[0]),
+  });
+
+/** The first jobs that an import made, after this one; in the order in which it did. */
+export const jobsImportedBy = (
+  store: Store,
+  importId: string,
+  limit: number,
+  after?: string,
+): Promise<JobDocument[]> => runQuery(store, QUERIES.jobsImportedBy(importId, limit, after));
 
 /** An item with the line of a job's ledger that says the job has it. */
 export type LinkedItem = LinkDocument & { item: ItemDocument };

@@ -98,6 +98,7 @@ export const defineModels = (connection: Connection): Models => ({
       { name: 'expiring', partialFilterExpression: { 'transfer.expiresAt': { $type: 'date' } } },
     ],
     [{ nextRunAt: 1 }, { partialFilterExpression: { nextRunAt: { $type: 'date' } } }],
+    [{ importedBy: 1, _id: 1 }, { partialFilterExpression: { importedBy: { $exists: true } } }],
   ]),
   steps: collection<StepDocument>(connection, 'steps', [
     [{ jobs: 1, state: 1, host: 1, order: 1 }],

@@ -24,6 +24,16 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
     'by time': QUERIES.jobs(period, 51),
     'by all': QUERIES.jobs({ state: 'queued', source: 'web-images', ...period }, 51, JOB),
   },
+  transfers: {
+    all: QUERIES.transfers('import', {}, 51),
+    next: QUERIES.transfers('import', {}, 51, JOB),
+    'by state': QUERIES.transfers('export', { state: 'running' }, 51, JOB),
+    'by time': QUERIES.transfers('import', period, 51),
+  },
+  jobsImportedBy: {
+    first: QUERIES.jobsImportedBy(JOB, 51),
+    next: QUERIES.jobsImportedBy(JOB, 51, JOB),
+  },
   jobItems: {
     first: QUERIES.jobItems(JOB, {}, 1, 51),
     next: QUERIES.jobItems(JOB, {}, 1, 51, place),
@@ -181,6 +191,15 @@ async function fillIn(store: Store): Promise<void> {
       _id: newId(Date.now() + i),
       source: 'web-images',
       state: i % 2 ? 'queued' : 'running',
+      ...(i % 4 ? {} : { importedBy: JOB }),
+    })) as never[],
+  );
+  await store.jobs.collection.insertMany(
+    many((i) => ({
+      _id: newId(Date.now() + i),
+      source: i % 2 ? 'import' : 'export',
+      state: i % 3 ? 'completed' : 'running',
+      transfer: { kind: i % 2 ? 'import' : 'export' },
     })) as never[],
   );
   await store.items.collection.insertMany(

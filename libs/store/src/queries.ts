@@ -3,7 +3,7 @@
  * here and run by `lists.ts`; nothing else in the gateway reads the database. A test explains each of them and
  * fails for one without an index, or without an entry in its table.
  */
-import type { JobState } from '@magpie/contracts';
+import type { JobState, TransferKind } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
 import type { Models } from './models.ts';
 import { CREDENTIAL_QUERIES } from './credential-queries.ts';
@@ -68,14 +68,15 @@ const earlier = (a: string | undefined, b: string | undefined): string | undefin
 const hosts = (host: string | undefined): unknown =>
   host === undefined ? undefined : /:\d+$/.test(host) ? host : { $in: [host, `${host}:443`, `${host}:80`] };
 
-const itemFilter = ({ kind, source, host, from, to }: ItemFilter) =>
+/** The filter of `items` that is meant. */
+export const itemFilter = ({ kind, source, host, from, to }: ItemFilter) =>
   given({ kind, source, host: hosts(host), order: range(from && orderAt(from), to && orderAt(to)) });
 
 /** Place in a list by order of arrival. Two processes may give the same order, so the id decides between them. */
 export type Place = readonly [order: number, id: string];
 
 /** What comes after this place; a range of the index on `order`, then the id. */
-const beyond = (past: Place | undefined, direction: 1 | -1): Record<string, unknown>[] => {
+export const beyond = (past: Place | undefined, direction: 1 | -1): Record<string, unknown>[] => {
   if (past === undefined) return [];
   const [order, id] = past;
   const [further, from] = direction === 1 ? ['$gt', '$gte'] : ['$lt', '$lte'];
@@ -111,6 +112,32 @@ export const QUERIES = {
     from: 'jobs',
     filter: given({ source, state, _id: range(from && idAt(from), earlier(to && idAt(to), before)) }),
     sort: { _id: -1 },
+    limit,
+  }),
+
+  /** Of one kind, newest first: their jobs bear it as their source. */
+  transfers: (
+    kind: TransferKind,
+    { state, from, to }: Omit<JobFilter, 'source'>,
+    limit: number,
+    before?: string,
+  ): FindQuery => ({
+    from: 'jobs',
+    filter: given({
+      source: kind,
+      state,
+      'transfer.kind': kind,
+      _id: range(from && idAt(from), earlier(to && idAt(to), before)),
+    }),
+    sort: { _id: -1 },
+    limit,
+  }),
+
+  /** Jobs that an import made, in the order in which it did. */
+  jobsImportedBy: (importId: string, limit: number, after?: string): FindQuery => ({
+    from: 'jobs',
+    filter: given({ importedBy: importId, _id: after === undefined ? undefined : { $gt: after } }),
+    sort: { _id: 1 },
     limit,
   }),
 

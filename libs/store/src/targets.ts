@@ -77,6 +77,39 @@ async function insertTargets(
   }
 }
 
+/** The date of a note whose targets somebody sees to, however long it takes. */
+const SEEN_TO = new Date('9999-01-01T00:00:00Z');
+
+/**
+ * Puts in more targets of a job that is to be made later, in a transaction of the caller's; those that are in stay.
+ * They are never taken for given up: whoever loads them adopts or discards them. Gives how many were new.
+ */
+export async function loadTargetsWithin(
+  store: Store,
+  session: ClientSession,
+  { id, source }: { id: string; source: string },
+  keys: readonly string[],
+): Promise<number> {
+  if (keys.length === 0) return 0;
+  await store.targetLoads.collection.updateOne(
+    { _id: id } as never,
+    { $set: { at: SEEN_TO } },
+    { session, upsert: true },
+  );
+  const now = new Date();
+  const wanted = new Map(keys.map((key) => [`${id}:${key}`, key]));
+  const had = await store.targets.collection
+    .find({ _id: { $in: [...wanted.keys()] } } as never, { session, projection: { _id: 1 } })
+    .toArray();
+  for (const { _id } of had) wanted.delete(String(_id));
+  if (wanted.size > 0)
+    await store.targets.collection.insertMany(
+      [...wanted.values()].map((key) => targetDocument(id, source, key, now)) as never,
+      { session, ordered: false },
+    );
+  return wanted.size;
+}
+
 /** In the transaction that makes the job: its targets are its own from now on. @throws Error when they were given up */
 export async function adoptTargets(store: Store, session: ClientSession, jobId: string): Promise<void> {
   const { deletedCount } = await store.targetLoads.collection.deleteOne(

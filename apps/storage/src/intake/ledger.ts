@@ -7,7 +7,15 @@
  *   discovered = stored + shared + skipped + failed + pending, whatever happens.
  */
 import { nextOrder } from '@magpie/domain';
-import type { ItemDocument, JobDocument, LinkDocument, LinkState, StepDocument, Store } from '@magpie/store';
+import {
+  recordOrphans,
+  type ItemDocument,
+  type JobDocument,
+  type LinkDocument,
+  type LinkState,
+  type StepDocument,
+  type Store,
+} from '@magpie/store';
 import { Measurements } from '../samples/take-samples.ts';
 import { PASSING_DROPPED } from './states.ts';
 
@@ -158,19 +166,6 @@ export class Ledger {
         { session, ordered: false },
       );
   }
-}
-
-/** Notes files to be looked at, in the transaction that took an item away from them. */
-export async function recordOrphans(
-  store: Store,
-  session: Session,
-  paths: ReadonlySet<string>,
-): Promise<void> {
-  if (paths.size === 0) return;
-  const notes = [...paths].map((_id) => ({
-    updateOne: { filter: { _id }, update: { $inc: { rev: 1 }, $unset: { trashedAt: 1 } }, upsert: true },
-  }));
-  await store.orphans.collection.bulkWrite(notes as never, { session, ordered: false });
 }
 
 interface DriverCollection<T> {

@@ -3,8 +3,7 @@
  * Everything shared stays: an item goes only when this job brought it and no other job is linked to it.
  */
 import type { ControlBody } from '@magpie/contracts';
-import type { ItemDocument, LinkDocument, StepDocument, Store } from '@magpie/store';
-import { recordOrphans } from '../intake/ledger.ts';
+import { takeBackBatch, type StepDocument, type Store } from '@magpie/store';
 
 const BATCH = 500;
 
@@ -61,55 +60,6 @@ export async function forgetStepsBatch(
   });
 }
 
-/**
- * Removes a batch of the job's ledger with what hangs on it.
- * The write to an item's `refs` meets that of a job which links it at the same time, so neither is lost.
- * @returns whether there was anything left to remove
- */
-export async function removeBatch(store: Store, jobId: string): Promise<boolean> {
-  return store.transaction(async (session) => {
-    const links = (await store.links.collection
-      .find({ jobId } as never, { session })
-      .limit(BATCH)
-      .toArray()) as unknown as LinkDocument[];
-    if (links.length === 0) return false;
-    await store.links.collection.deleteMany({ _id: { $in: links.map(({ _id }) => _id) } } as never, {
-      session,
-    });
-
-    const held = links
-      .filter(({ state }) => state === 'stored' || state === 'shared')
-      .map(({ target }) => target);
-    if (held.length > 0)
-      await store.items.collection.updateMany(
-        { _id: { $in: held } } as never,
-        { $inc: { refs: -1 } },
-        { session },
-      );
-    const brought = links.filter((link) => link.brought).map(({ target }) => target);
-    const mine = (await store.items.collection
-      .find({ _id: { $in: brought }, refs: { $lte: 0 } } as never, { session })
-      .toArray()) as unknown as ItemDocument[];
-    if (mine.length > 0)
-      await store.items.collection.deleteMany({ _id: { $in: mine.map(({ _id }) => _id) } } as never, {
-        session,
-      });
-
-    const failed = links.filter(({ state }) => state === 'failed').map(({ target }) => target);
-    if (failed.length > 0) {
-      const wanted = new Set(
-        (
-          await store.links.collection
-            .find({ target: { $in: failed } } as never, { session, projection: { target: 1 } })
-            .toArray()
-        ).map((link) => String(link['target'])),
-      );
-      await store.steps.collection.deleteMany(
-        { _id: { $in: failed.filter((id) => !wanted.has(id)) }, state: 'failed', jobs: [] } as never,
-        { session },
-      );
-    }
-    await recordOrphans(store, session, new Set(mine.flatMap(({ file }) => file?.path ?? [])));
-    return true;
-  });
-}
+/** Removes a batch of the job's ledger with what hangs on it. Gives whether there was anything left to remove. */
+export const removeBatch = (store: Store, jobId: string): Promise<boolean> =>
+  store.transaction(async (session) => (await takeBackBatch(store, session, jobId)).links > 0);
