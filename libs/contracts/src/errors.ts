@@ -127,6 +127,26 @@ export const ERRORS = {
     title: 'The gateway does not answer',
     help: 'Try again a little later.',
   },
+  unknown_upload: {
+    status: 422,
+    title: 'There is no such upload',
+    help: 'Give the id of the job of an upload; GET /api/v1/uploads lists them.',
+  },
+  upload_incomplete: {
+    status: 422,
+    title: 'The upload is not complete',
+    help: 'Wait until its job is `completed`.',
+  },
+  upload_gone: {
+    status: 422,
+    title: 'The uploaded file is gone',
+    help: 'Uploads are kept for a time; upload it again.',
+  },
+  not_importable: {
+    status: 422,
+    title: 'This source takes no targets from a file',
+    help: 'It has no one parameter that rows could fill.',
+  },
 
   dns_error: { title: 'The host name could not be resolved', help: 'Check the host name.' },
   connect_refused: { title: 'The server refused the connection', help: 'Tried again by itself.' },
@@ -228,6 +248,24 @@ export const ERRORS = {
     title: 'The source failed in an unexpected way',
     help: 'The log has the details, under the step’s id.',
   },
+  bad_row: {
+    title: 'A row is bad, and the import was to stop at the first',
+    help: 'What came before it is kept; a retry goes on after it.',
+  },
+  no_good_row: { title: 'No row of the file could be used', help: '`rejects` says why, row by row.' },
+  missing_column: {
+    title: 'The file has no column for a field that is needed',
+    help: 'Name the column in `mapping`.',
+  },
+  missing_value: { title: 'A field that is needed is empty', help: 'See the column.' },
+  invalid_kind: {
+    title: 'Not a kind of items',
+    help: 'Lower-case letters, digits and hyphens, 40 at most; a letter first.',
+  },
+  invalid_target: { title: 'Not a target of the source', help: 'See the parameter’s description.' },
+  invalid_field: { title: 'A field cannot be kept like this', help: 'See the message.' },
+  row_too_large: { title: 'The row is too large to be one item', help: 'At most 1 MiB and 32 levels.' },
+  too_many_jobs: { title: 'The import would make too many jobs', help: 'Split the file.' },
 } as const satisfies Record<string, { status?: number; title: string; help: string }>;
 
 /** A stable error code. */
