@@ -127,6 +127,47 @@ export const ERRORS = {
     title: 'The gateway does not answer',
     help: 'Try again a little later.',
   },
+  not_an_upload: {
+    status: 409,
+    title: 'The job is not an upload',
+    help: 'Make one with POST /api/v1/new-job/.',
+  },
+  upload_in_progress: {
+    status: 409,
+    title: 'Somebody uploads to this job now',
+    help: 'Wait until it has ended, or make another job.',
+  },
+  upload_stopped: { status: 409, title: 'The upload was stopped', help: 'Send the whole file again.' },
+  upload_terminated: {
+    status: 410,
+    title: 'The upload was terminated',
+    help: 'What had come is removed; make another job.',
+  },
+  upload_cut_off: {
+    status: 503,
+    title: 'The upload was cut off before all had come',
+    help: 'Send the whole file again to the same job; a tus client goes on where it was.',
+  },
+  upload_too_large: {
+    status: 413,
+    title: 'The file is larger than the limit',
+    help: 'See MAGPIE_UPLOAD_MAX_BYTES.',
+  },
+  invalid_multipart: {
+    status: 400,
+    title: 'The body is not multipart/form-data with one file',
+    help: 'Send one file part, or the file itself as the body.',
+  },
+  checksum_mismatch: {
+    status: 422,
+    title: 'The bytes are not those that were announced',
+    help: 'Compare the SHA-256 of the file, then send it again.',
+  },
+  too_many_uploads: {
+    status: 503,
+    title: 'Too many uploads are under way',
+    help: 'Wait as long as Retry-After says.',
+  },
   unknown_upload: {
     status: 422,
     title: 'There is no such upload',

@@ -3,14 +3,15 @@
  *
  * `queued → running ⇄ waiting → completed | failed | stopped | terminated`, and from any live state
  * `pausing → paused → running`, `stopping → stopped`, `terminating → terminated`.
+ * An upload whose sender goes away while it is paused has failed.
  * Who makes a transition does it by compare-and-set on `{state, epoch}`.
  */
 export const TRANSITIONS = {
   queued: ['running', 'waiting', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
   running: ['waiting', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
   waiting: ['running', 'pausing', 'stopping', 'terminating', 'completed', 'failed'],
-  pausing: ['paused', 'stopping', 'terminating'],
-  paused: ['running', 'stopping', 'terminating'],
+  pausing: ['paused', 'stopping', 'terminating', 'failed'],
+  paused: ['running', 'stopping', 'terminating', 'failed'],
   stopping: ['stopped', 'terminating'],
   stopped: ['running'],
   terminating: ['terminated'],

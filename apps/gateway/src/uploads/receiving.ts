@@ -1,0 +1,359 @@
+/**
+ * One upload while its bytes come: keeps the lease of its job, does what people ask of the job, and counts.
+ *
+ * Gate: whoever reads from it gets a chunk only while the job runs and there is room. While it is closed nothing is
+ * pulled from the source, so the sender's socket fills up and stalls.
+ * Lease: while it is not confirmed the gate is closed; of two who hold a job for theirs, one writes.
+ */
+import type { JobState } from '@magpie/contracts';
+import {
+  changeTransfer,
+  findJob,
+  leaseTransfer,
+  LeaseLost,
+  moveJob,
+  releaseTransfer,
+  TRANSFER_LEASE_MS,
+  type JobDocument,
+  type Move,
+  type Store,
+  type TransferChange,
+  type TransferDocument,
+  type TransferFile,
+} from '@magpie/store';
+import { Pace } from './pace.ts';
+import { Room } from './room.ts';
+
+const LOOK_MS = 250;
+const RENEW_MS = 2000;
+const PROGRESS_MS = 1000;
+/** A lease that was not renewed for so long may be somebody else's soon. */
+const DOUBTFUL_MS = TRANSFER_LEASE_MS - 2000;
+
+/** In which it comes to run when bytes come. */
+const STARTS: readonly JobState[] = ['queued', 'waiting', 'failed', 'stopped'];
+const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
+
+export type TransferJob = JobDocument & { transfer: TransferDocument };
+
+/** Why no more bytes are taken: what was asked of the job, its lease went to another one, or the gateway closes. */
+export type EndReason = 'stopping' | 'terminating' | 'lost' | 'closing';
+
+/** No more bytes are taken. */
+export class ReceivingEnded extends Error {
+  override readonly name = 'ReceivingEnded';
+  readonly reason: EndReason;
+  constructor(reason: EndReason) {
+    super(`no more bytes are taken: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export interface ReceivingOptions {
+  store: Store;
+  /** As `leaseTransfer` gave it. */
+  job: TransferJob;
+  holder: string;
+  /** Tells whoever listens that the job changed. */
+  announce: (job: JobDocument) => void;
+  onError: (error: unknown) => void;
+  room: Room;
+}
+
+export class Receiving {
+  readonly #options: ReceivingOptions;
+  readonly #pace: Pace;
+  #job: TransferJob;
+  #bytes: number;
+  #rows: number;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #renewedAt = performance.now();
+  #toldAt = performance.now();
+  /** What the job was last told. */
+  #told = '';
+  /** A chunk was given out and is not written yet. */
+  #writing = false;
+  #ended: ReceivingEnded | undefined;
+  #wake = new Set<() => void>();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ReceivingOptions) {
+    this.#options = options;
+    this.#job = options.job;
+    this.#bytes = options.job.transfer.bytes;
+    this.#rows = options.job.transfer.rows;
+    this.#pace = new Pace(this.#bytes, this.#rows);
+  }
+
+  get id(): string {
+    return this.#job._id;
+  }
+
+  /** The job as it was seen last. */
+  get job(): TransferJob {
+    return this.#job;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Why no more bytes are taken; undefined while they are. */
+  get ended(): EndReason | undefined {
+    return this.#ended?.reason;
+  }
+
+  /**
+   * Brings the job to `running` and begins to look what is wanted; `end` must follow. False, and nothing begun, when
+   * something else was asked of the job meanwhile; a paused job is fine.
+   */
+  async start(): Promise<boolean> {
+    const { state } = this.#job;
+    if (STARTS.includes(state) || this.#job.retrying) {
+      const set = { waiting: null, error: null, endedAt: null, retrying: false };
+      const job = await this.#move({ from: [state], to: 'running', set });
+      if (job === null) {
+        await this.end();
+        return false;
+      }
+    }
+    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS);
+    return true;
+  }
+
+  /**
+   * The chunks, each only while the job runs and there is room for it; pulls none otherwise. A chunk counts as written
+   * when the next one is asked for. Ends with its source, but not while the job is paused. Leaves the source open.
+   * @throws ReceivingEnded at once, also while the source is silent
+   */
+  async *gate(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+    const source = chunks[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        await this.open();
+        const next = await this.#unlessEnded(source.next());
+        await this.open(next.done ? 0 : next.value.length);
+        if (next.done) return;
+        this.#writing = true;
+        yield next.value;
+        this.#writing = false;
+      }
+    } finally {
+      this.#writing = false;
+      void Promise.resolve(source.return?.()).catch(() => undefined);
+    }
+  }
+
+  /**
+   * Resolves when `bytes` more may be written.
+   * @throws ReceivingEnded
+   */
+  async open(bytes = 0): Promise<void> {
+    for (let first = true; ; first = false) {
+      if (this.#ended) throw this.#ended;
+      if (this.#goesOn && (await this.#options.room.has(bytes)) && this.#goesOn) return;
+      if (first) void this.#look();
+      await this.#change();
+    }
+  }
+
+  /** The disk had no room for so many bytes though there seemed to be: the gate is closed until there is. */
+  noRoom(bytes: number): void {
+    this.#options.room.wait(bytes);
+  }
+
+  /** Counts what was written. */
+  written(bytes: number, rows = 0): void {
+    this.#bytes += bytes;
+    this.#rows += rows;
+  }
+
+  /** Takes no more bytes: the gate throws. What is left to do is its owner's. */
+  abort(reason: EndReason): void {
+    this.#ended ??= new ReceivingEnded(reason);
+    this.#woken();
+  }
+
+  /**
+   * The file is complete and in its place: the job is. Waits while the job is paused.
+   * @throws ReceivingEnded when something else was asked for in the same moment
+   */
+  async complete(file: TransferFile, change: Omit<TransferChange, 'file'> = {}): Promise<JobDocument> {
+    for (;;) {
+      await this.open();
+      try {
+        await this.#commit({ ...change, file, totalBytes: file.bytes, rate: { bytes: 0, rows: 0 } });
+      } catch (error) {
+        if (!(error instanceof LeaseLost)) throw error;
+        this.abort('lost');
+        continue;
+      }
+      const set = { endedAt: new Date(), waiting: null, error: null };
+      const job = await this.#leave({ from: LIVE, to: 'completed', set });
+      if (job !== null) return job;
+      await this.#look();
+    }
+  }
+
+  /** It cannot be done. Null when something else was asked of the job in the same moment. */
+  fail(code: string, message: string): Promise<JobDocument | null> {
+    const set = { endedAt: new Date(), waiting: null, error: { code, message } };
+    return this.#leave({ from: [...LIVE, 'pausing', 'paused'], to: 'failed', set, reason: code });
+  }
+
+  /** What was asked for by `stop` is done. */
+  stopped(): Promise<JobDocument | null> {
+    return this.#leave({ from: ['stopping'], to: 'stopped', set: { endedAt: new Date(), waiting: null } });
+  }
+
+  /** Writes how far it came, and gives the lease back. Idempotent; throws nothing. */
+  end(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  /** Whether this is still the one that holds the job, renewed now. */
+  async holds(): Promise<boolean> {
+    const { store, holder } = this.#options;
+    const job = await leaseTransfer(store, this.id, holder);
+    if (job === null || job.transfer?.lease?.holder !== holder) return false;
+    this.#renewedAt = performance.now();
+    return true;
+  }
+
+  async #end(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+    const { store, holder } = this.#options;
+    try {
+      if (this.ended !== 'lost') await this.#tell({ bytes: 0, rows: 0 });
+      await releaseTransfer(store, this.id, holder);
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) this.#options.onError(error);
+    }
+  }
+
+  get #goesOn(): boolean {
+    return LIVE.includes(this.#job.state) && performance.now() - this.#renewedAt < DOUBTFUL_MS;
+  }
+
+  /** One look at a time; who asks while one is under way gets the next. */
+  #look(): Promise<void> {
+    const before = this.#looking;
+    const now = (async () => {
+      await before;
+      if (this.#closed === undefined) await this.#lookOnce();
+    })();
+    this.#looking = now.finally(() => {
+      if (this.#looking === current) this.#looking = undefined;
+    });
+    const current = this.#looking;
+    return current;
+  }
+
+  async #lookOnce(): Promise<void> {
+    try {
+      const { store, holder } = this.#options;
+      const renews = performance.now() - this.#renewedAt > RENEW_MS;
+      const at = performance.now();
+      const job = (
+        renews ? await leaseTransfer(store, this.id, holder) : await findJob(store, this.id)
+      ) as TransferJob | null | undefined;
+      if (job?.transfer?.lease?.holder !== holder) return this.abort('lost');
+      if (renews) this.#renewedAt = at;
+      this.#job = job;
+      await this.#follow();
+      if (performance.now() - this.#toldAt >= PROGRESS_MS) await this.#tell();
+    } catch (error) {
+      if (error instanceof LeaseLost) this.abort('lost');
+      else this.#options.onError(error);
+    } finally {
+      this.#woken();
+    }
+  }
+
+  /** Brings the job where it was asked to be, or where the disk lets it be. */
+  async #follow(): Promise<void> {
+    const { state } = this.#job;
+    if (state === 'stopping' || state === 'terminating') this.abort(state);
+    else if (state === 'pausing') {
+      // What is being written belongs to the time before the pause.
+      if (this.#writing) return;
+      await this.#tell({ bytes: 0, rows: 0 });
+      await this.#move({ from: ['pausing'], to: 'paused' });
+    } else if (state !== 'paused') await this.#followDisk();
+  }
+
+  async #followDisk(): Promise<void> {
+    const { room } = this.#options;
+    await room.look();
+    if (!room.full && this.#job.state !== 'running')
+      await this.#move({ from: ['queued', 'waiting'], to: 'running', set: { waiting: null } });
+    const { waiting } = this.#job;
+    if (!room.full || (waiting !== null && waiting.until.getTime() > Date.now() + 1000)) return;
+    const until = new Date(Date.now() + 10_000);
+    const detail = 'The disk is full: it goes on by itself when there is room';
+    const set: Partial<JobDocument> = { waiting: { reason: 'disk_full', until, detail } };
+    await this.#move({ from: LIVE, to: 'waiting', set, reason: 'disk_full' });
+  }
+
+  /** Writes how far it is, if that changed. */
+  async #tell(rate = this.#pace.at(this.#bytes, this.#rows)): Promise<void> {
+    const change = { bytes: this.#bytes, rows: this.#rows, rate };
+    const text = JSON.stringify(change);
+    this.#toldAt = performance.now();
+    if (text === this.#told) return;
+    await this.#commit({ rate });
+    this.#told = text;
+  }
+
+  #commit(change: TransferChange): Promise<void> {
+    const { store, holder } = this.#options;
+    return changeTransfer(store, this.id, holder, { ...change, bytes: this.#bytes, rows: this.#rows });
+  }
+
+  /** A transition after which nobody holds the job. */
+  #leave(move: Omit<Move, 'at'>): Promise<JobDocument | null> {
+    return this.#move({ ...move, set: { ...move.set, 'transfer.lease': null } as Partial<JobDocument> });
+  }
+
+  async #move(move: Omit<Move, 'at'>): Promise<JobDocument | null> {
+    const { store, holder, announce } = this.#options;
+    const when = { 'transfer.lease.holder': holder };
+    const job = await moveJob(store, this.id, { ...move, at: new Date(), when });
+    if (job === null) return null;
+    this.#job = job as TransferJob;
+    announce(job);
+    return job;
+  }
+
+  /** What it gives, or the end, whichever is first. */
+  #unlessEnded<T>(pending: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const woken = (): void => {
+        if (this.#ended) reject(this.#ended);
+      };
+      this.#wake.add(woken);
+      const done = (): void => void this.#wake.delete(woken);
+      pending.finally(done).then(resolve, reject);
+      woken();
+    });
+  }
+
+  /** Resolves after the next look, or at the end. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      const woken = (): void => {
+        this.#wake.delete(woken);
+        resolve();
+      };
+      this.#wake.add(woken);
+      if (this.#ended) woken();
+    });
+  }
+
+  #woken(): void {
+    for (const woken of [...this.#wake]) woken();
+  }
+}

@@ -1,0 +1,138 @@
+/** The uploads that this gateway receives, and how one begins. */
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { JobState } from '@magpie/contracts';
+import { allowedActions } from '@magpie/domain';
+import { changeTransfer, findJob, leaseTransfer, type JobDocument, type Store } from '@magpie/store';
+import { HttpProblem } from '../problems.ts';
+import { Receiving, type TransferJob } from './receiving.ts';
+import { freeBytes, Room } from './room.ts';
+
+/** How an upload's bytes come: in one request, or by tus in as many as it takes. */
+export type UploadProtocol = 'raw' | 'tus';
+
+export interface UploadsOptions {
+  store: Store;
+  announce: (job: JobDocument) => void;
+  onError: (error: unknown, jobId: string) => void;
+  /** MAGPIE_DATA. */
+  data: string;
+  /** MAGPIE_DISK_RESERVE, bytes. */
+  reserve: number;
+  /** How many at once. */
+  atOnce: number;
+}
+
+export interface Begin {
+  protocol: UploadProtocol;
+  /** States in which it may begin. */
+  states: readonly JobState[];
+  /** What came before is forgotten: it starts over. */
+  anew: boolean;
+  totalBytes?: number | null;
+}
+
+export class Uploads {
+  /** Where the files are. */
+  readonly directory: string;
+  /** Tells how much room there is. */
+  freeBytes = freeBytes;
+  readonly #options: UploadsOptions;
+  readonly #open = new Map<Receiving, Promise<unknown>>();
+  #beginning = 0;
+  #closed = false;
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+    this.directory = join(resolve(options.data), 'uploads');
+  }
+
+  /** Uploads being received. */
+  get size(): number {
+    return this.#open.size + this.#beginning;
+  }
+
+  /** The file of a complete upload. */
+  file(id: string): string {
+    return join(this.directory, id);
+  }
+
+  /** The file of one that is not complete. */
+  part(id: string): string {
+    return join(this.directory, `${id}.part`);
+  }
+
+  /**
+   * Takes the lease of an upload's job for one request and works with it until `work` is over.
+   * @throws HttpProblem `not_found`, `not_an_upload`, `invalid_transition`, `upload_in_progress`, `too_many_uploads`
+   */
+  async receive<T>(id: string, begin: Begin, work: (receiving: Receiving) => Promise<T>): Promise<T> {
+    if (this.#closed || this.size >= this.#options.atOnce)
+      throw new HttpProblem('too_many_uploads', undefined, { retryAfter: 10 });
+    this.#beginning++;
+    let receiving: Receiving;
+    try {
+      receiving = await this.#begin(id, begin);
+    } finally {
+      this.#beginning--;
+    }
+    const working = (async () => {
+      try {
+        return await work(receiving);
+      } finally {
+        await receiving.end();
+      }
+    })();
+    const over = working.catch(() => undefined).then(() => this.#open.delete(receiving));
+    this.#open.set(receiving, over);
+    if (this.#closed) receiving.abort('closing');
+    return working;
+  }
+
+  /** Ends those under way, and begins no more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const receiving of this.#open.keys()) receiving.abort('closing');
+    await Promise.all(this.#open.values());
+  }
+
+  async #begin(id: string, { protocol, states, anew, totalBytes = null }: Begin): Promise<Receiving> {
+    const { store, announce, onError } = this.#options;
+    await store.connected();
+    const found = await findJob(store, id);
+    if (found === undefined) throw new HttpProblem('not_found', 'There is no such job.');
+    if (found.transfer?.kind !== 'upload') throw new HttpProblem('not_an_upload');
+    const holder = randomUUID();
+    const job = (await leaseTransfer(store, id, holder, states)) as TransferJob | null;
+    if (job === null) throw await this.#refusal(id, states);
+    const options = { ...job.transfer.options, protocol };
+    const start = {
+      options,
+      ...(anew ? { bytes: 0, rows: 0, totalBytes, file: null, expiresAt: null, report: {} } : {}),
+    };
+    await changeTransfer(store, id, holder, start);
+    Object.assign(job.transfer, start);
+    await mkdir(this.directory, { recursive: true });
+    const receiving = new Receiving({
+      store,
+      job,
+      holder,
+      announce,
+      onError: (error) => onError(error, id),
+      room: new Room(this.directory, this.#options.reserve, (directory) => this.freeBytes(directory)),
+    });
+    if (!(await receiving.start())) throw await this.#refusal(id, states);
+    return receiving;
+  }
+
+  async #refusal(id: string, states: readonly JobState[]): Promise<HttpProblem> {
+    const job = await findJob(this.#options.store, id);
+    if (job === undefined) return new HttpProblem('not_found', 'There is no such job.');
+    if (states.includes(job.state)) return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
+    return new HttpProblem('invalid_transition', `The job is ${job.state}.`, {
+      state: job.state,
+      allowed: allowedActions(job.state),
+    });
+  }
+}
