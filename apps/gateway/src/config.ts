@@ -30,6 +30,11 @@ export const gatewayConfig = defineConfig({
     default: 'http://127.0.0.1:8080',
     describe: 'Where users reach nginx: the base of static URLs and of the addresses in answers',
   },
+  MAGPIE_DATA: {
+    schema: Type.String(),
+    default: '.magpie',
+    describe: 'Directory of the data, shared with the transfer service: `uploads/` and `transfers/` below it',
+  },
   MAGPIE_ADMIN_KEY: {
     schema: Type.String({ minLength: 12 }),
     optional: true,

@@ -11,6 +11,7 @@ export const TAGS = {
   form: 'A form, and the pages of its tasks',
   videos: 'Videos, and the search in them',
   fans: 'Fans and followers of pages over time',
+  transfers: 'Data in and out: uploads, imports, exports',
   operations: 'Health, metrics, dead letters',
 } as const;
 

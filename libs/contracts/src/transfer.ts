@@ -22,6 +22,9 @@ export const RowFault = Type.Object(
 );
 export type RowFault = Static<typeof RowFault>;
 
+/** Columns of the list of an import's rejected rows, as CSV. */
+export const REJECT_COLUMNS = ['line', 'column', 'code', 'message'] as const;
+
 /** What a job moves; beside the job's own state and counts. */
 export const Transfer = Type.Object(
   {

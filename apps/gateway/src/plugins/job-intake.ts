@@ -57,6 +57,8 @@ interface ParamOptions {
   form?: boolean;
   /** What the job measures may be missing among them: it stays as it is. */
   targetsStay?: boolean;
+  /** This parameter comes from elsewhere: it may be missing. */
+  without?: string;
 }
 
 /** So many compiled schemas are kept; there are as many as sources, unless one changes all the time. */
@@ -108,10 +110,10 @@ export default fp(
         throw new HttpProblem('unknown_source', undefined, {
           errors: [{ field: 'source', message: 'is not a source that runs' }],
         });
-      const { targetsStay, ...rest } = options;
+      const { targetsStay, without = targetsStay ? found.targets?.param : undefined, ...rest } = options;
       return {
         found,
-        params: paramsOf(found, given, rest, targetsStay ? withoutTargets(found) : found.params),
+        params: paramsOf(found, given, rest, without === undefined ? found.params : lacking(found, without)),
       };
     });
 
@@ -174,8 +176,8 @@ export default fp(
   { name: 'job-intake', fastify: '5.x' },
 );
 
-/** The schema of a source's parameters, as if the list of what is measured were optional. */
-const withoutTargets = ({ params, targets }: SourceDocument): Record<string, unknown> =>
-  targets && Array.isArray(params['required'])
-    ? { ...params, required: params['required'].filter((name) => name !== targets.param) }
+/** The schema of a source's parameters, as if this one were optional. */
+const lacking = ({ params }: SourceDocument, param: string): Record<string, unknown> =>
+  Array.isArray(params['required'])
+    ? { ...params, required: params['required'].filter((name) => name !== param) }
     : params;
