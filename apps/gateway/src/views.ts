@@ -3,7 +3,6 @@ import type {
   DeadLetter,
   Image,
   ImagesTask,
-  Item,
   Job,
   JobError,
   Run,
@@ -13,16 +12,19 @@ import type {
   Transfer,
 } from '@magpie/contracts';
 import { allowedActions, formatDuration, redactText, redactUrl } from '@magpie/domain';
-import type {
-  DeadLetterDocument,
-  ItemDocument,
-  JobDocument,
-  LinkDocument,
-  RunDocument,
-  ScheduleDocument,
-  SourceDocument,
-  TransferDocument,
+import {
+  fileUrl,
+  type DeadLetterDocument,
+  type ItemDocument,
+  type JobDocument,
+  type LinkDocument,
+  type RunDocument,
+  type ScheduleDocument,
+  type SourceDocument,
+  type TransferDocument,
 } from '@magpie/store';
+
+export { itemView } from '@magpie/store';
 
 const iso = (at: Date): string => at.toISOString();
 const errorView = ({ error }: JobDocument): Job['error'] =>
@@ -136,33 +138,6 @@ export const jobErrorView = (link: LinkDocument): JobError => ({
   attempt: link.error?.attempt ?? 1,
   ...(link.error?.status === undefined ? {} : { status: link.error.status }),
   at: iso(link.error?.at ?? new Date(Math.floor(link.order / 4096))),
-});
-
-const fileUrl = (base: string, path: string): string => `${base}/files/${path}`;
-
-/** @param base public address of nginx, without a slash at its end */
-export const itemView = (item: ItemDocument, base: string): Item => ({
-  id: item._id,
-  kind: item.kind,
-  url: item.url,
-  finalUrl: item.finalUrl,
-  page: item.page,
-  source: item.source,
-  data: item.data,
-  file:
-    item.file === undefined
-      ? null
-      : {
-          url: fileUrl(base, item.file.path),
-          type: item.file.type,
-          bytes: item.file.bytes,
-          sha256: item.file.sha256,
-          width: item.file.width ?? null,
-          height: item.file.height ?? null,
-        },
-  revision: item.revision,
-  storedAt: iso(item.storedAt),
-  checkedAt: iso(item.checkedAt),
 });
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);

@@ -1,0 +1,168 @@
+/**
+ * The spool of an export: parts on the disk, each the rows of one checkpoint. Their names are new each time, so who
+ * lost the lease and does not know it yet writes into nobody else's.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exportBatches, type ItemDocument, type Place } from '@magpie/store';
+import { needRoom, orDiskFull } from '../disk.ts';
+import type { Work } from '../engine/work.ts';
+import { asDocument, bytesOf, checkpointOf, rowsOf, type ExportCheckpoint } from './checkpoint.ts';
+import type { ExportPlan } from './plan.ts';
+
+/** A part is closed with so many rows or bytes, or after so long: that much is done again after a crash. */
+const PART_ROWS = 50_000;
+const PART_BYTES = 64 * 1024 * 1024;
+const PART_MS = 5000;
+
+/** The spool's directory as the checkpoint knows it: what is not in it goes. Gives whether all parts are there. */
+export async function tidySpool(directory: string, { parts }: ExportCheckpoint): Promise<boolean> {
+  await mkdir(directory, { recursive: true });
+  const known = new Set(parts.map(({ file }) => file));
+  for (const name of await readdir(directory))
+    if (!known.has(name)) await rm(join(directory, name), { recursive: true, force: true });
+  for (const { file, bytes } of parts) {
+    const found = await stat(join(directory, file)).catch(() => undefined);
+    if (found?.size !== bytes) return false;
+  }
+  return true;
+}
+
+/**
+ * Writes what the checkpoint does not have yet, part by part; gives whether all is read. Between batches it is looked
+ * whether the work goes on; what was written until then is kept.
+ * @throws TransferWait `disk_full`
+ */
+export async function fillSpool(
+  work: Work,
+  plan: ExportPlan,
+  directory: string,
+  reserve: number,
+): Promise<boolean> {
+  const { after } = checkpointOf(work.job.transfer);
+  let part: Part | undefined;
+  let last = 0;
+  try {
+    for await (const { items, place } of exportBatches(work.store, plan.selection, { after: after ?? undefined })) {
+      part ??= await Part.open(directory, plan, reserve, last);
+      await part.add(items, place);
+      if (work.goesOn && !part.isFull) continue;
+      last = part.bytes;
+      await keep(work, part, false);
+      part = undefined;
+      if (!work.goesOn) return false;
+    }
+    if (!work.goesOn) return false;
+    await keep(work, part, true);
+    part = undefined;
+    return true;
+  } finally {
+    await part?.discard();
+  }
+}
+
+async function keep(work: Work, part: Part | undefined, read: boolean): Promise<void> {
+  await part?.close();
+  const before = checkpointOf(work.job.transfer);
+  const checkpoint: ExportCheckpoint = {
+    ...before,
+    read,
+    ...(part === undefined
+      ? {}
+      : {
+          after: part.place,
+          fileBytes: before.fileBytes + part.fileBytes,
+          parts: part.rows === 0 ? before.parts : [...before.parts, part],
+        }),
+  };
+  checkpoint.parts = checkpoint.parts.map(({ file, rows, bytes }) => ({ file, rows, bytes }));
+  await work.commit({
+    checkpoint: asDocument(checkpoint),
+    rows: rowsOf(checkpoint),
+    bytes: bytesOf(checkpoint),
+  });
+}
+
+class Part {
+  readonly file: string;
+  readonly #directory: string;
+  readonly #handle: FileHandle;
+  readonly #plan: ExportPlan;
+  readonly #openedAt = performance.now();
+  #open = true;
+  rows = 0;
+  bytes = 0;
+  fileBytes = 0;
+  place: Place | null = null;
+
+  private constructor(directory: string, file: string, handle: FileHandle, plan: ExportPlan) {
+    this.#directory = directory;
+    this.file = file;
+    this.#handle = handle;
+    this.#plan = plan;
+  }
+
+  /** @param expected bytes that it may come to */
+  static async open(directory: string, plan: ExportPlan, reserve: number, expected: number): Promise<Part> {
+    await needRoom(directory, reserve, expected);
+    const file = `${randomBytes(8).toString('hex')}.part`;
+    try {
+      return new Part(directory, file, await open(join(directory, file), 'wx'), plan);
+    } catch (error) {
+      throw orDiskFull(error);
+    }
+  }
+
+  get isFull(): boolean {
+    return (
+      this.rows >= PART_ROWS || this.bytes >= PART_BYTES || performance.now() - this.#openedAt >= PART_MS
+    );
+  }
+
+  async add(items: readonly ItemDocument[], place: Place): Promise<void> {
+    const { format, formatOptions, rowOf, fileBytesOf } = this.#plan;
+    if (items.length > 0) {
+      const bytes = Buffer.from(format.encode(items.map(rowOf), formatOptions));
+      try {
+        await this.#handle.writeFile(bytes);
+      } catch (error) {
+        throw orDiskFull(error);
+      }
+      this.rows += items.length;
+      this.bytes += bytes.length;
+      for (const item of items) this.fileBytes += fileBytesOf(item);
+    }
+    this.place = place;
+  }
+
+  /** On the disk, with its name. */
+  async close(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+      this.#open = false;
+      await this.#handle.close();
+      await syncDirectory(this.#directory);
+    } catch (error) {
+      throw orDiskFull(error);
+    }
+  }
+
+  /** Does nothing once it is closed: the checkpoint may have it, also when its commit seems to have failed. */
+  async discard(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#handle.close().catch(() => undefined);
+    await rm(join(this.#directory, this.file), { force: true });
+  }
+}
+
+/** What was made, renamed or removed in it stays so also when the machine loses its power. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
