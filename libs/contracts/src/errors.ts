@@ -188,6 +188,36 @@ export const ERRORS = {
     title: 'This source takes no targets from a file',
     help: 'It has no one parameter that rows could fill.',
   },
+  upload_locked: {
+    status: 423,
+    title: 'Another request sends bytes of this upload',
+    help: 'Try again when it has ended; after a crash that is within ten seconds.',
+  },
+  upload_paused: {
+    status: 423,
+    title: 'The upload is paused',
+    help: 'Resume its job; a request that was under way goes on by itself.',
+  },
+  upload_offset_conflict: {
+    status: 409,
+    title: 'Upload-Offset is not where the upload is',
+    help: 'Ask for it with HEAD, and go on from there.',
+  },
+  upload_expired: {
+    status: 410,
+    title: 'The upload has expired',
+    help: 'Unfinished uploads are kept for a time; begin a new one.',
+  },
+  chunk_checksum_mismatch: {
+    status: 460,
+    title: 'The bytes are not those that Upload-Checksum announced',
+    help: 'Nothing of this request was kept; send its bytes again.',
+  },
+  unsupported_tus_version: {
+    status: 412,
+    title: 'This version of tus is not spoken',
+    help: 'Send `Tus-Resumable: 1.0.0`.',
+  },
 
   dns_error: { title: 'The host name could not be resolved', help: 'Check the host name.' },
   connect_refused: { title: 'The server refused the connection', help: 'Tried again by itself.' },
