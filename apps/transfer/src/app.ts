@@ -9,6 +9,7 @@ import { Engine } from './engine/engine.ts';
 import { exportHandler } from './export/handler.ts';
 import { importHandler } from './import/handler.ts';
 import { placesBelow } from './places.ts';
+import { startTidy } from './tidy/tidy.ts';
 import { uploadHandler } from './upload/handler.ts';
 
 export type TransferOptions = Omit<
@@ -54,5 +55,14 @@ export async function startTransfer({
     onError: (err, jobId) => log.error({ err, jobId }, 'a transfer failed; tried again'),
   });
   engine.start();
-  return { close: () => engine.close() };
+  const tidying = startTidy({
+    store,
+    places,
+    onError: (err) => log.error({ err }, 'old files were not removed; tried again'),
+  });
+  return {
+    close: async () => {
+      await Promise.all([engine.close(), tidying.close()]);
+    },
+  };
 }

@@ -19,6 +19,11 @@ export const transferConfig = defineConfig({
     default: '.magpie',
     describe: 'Directory of the data: `uploads/`, `transfers/` and `files/exports/` below it',
   },
+  MAGPIE_PUBLIC_URL: {
+    schema: Type.String({ pattern: '^https?://[^/]+', title: 'an http:// or https:// URL' }),
+    default: 'http://127.0.0.1:8080',
+    describe: 'Where users reach nginx: the base of the addresses of files in exports',
+  },
   MAGPIE_TRANSFERS: {
     schema: Type.Integer({ minimum: 1, maximum: 64 }),
     default: 2,

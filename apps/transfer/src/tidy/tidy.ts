@@ -1,0 +1,146 @@
+/**
+ * Removes what nobody needs any more: files of transfers that have expired, and directories whose job is gone. Each
+ * replica does it once in a while; what another one has removed in the same moment is gone, and no more. Nothing of a
+ * live job is touched.
+ */
+import { readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import {
+  expiredTransfers,
+  forgetFile,
+  jobsOfFiles,
+  uploadIsRead,
+  type Store,
+  type TidiedJob,
+} from '@magpie/store';
+import type { Places } from '../places.ts';
+
+const EVERY_MS = 60_000;
+/** What is younger may belong to a job that is just being made, or that was terminated a moment ago. */
+const GRACE_MS = 3_600_000;
+/** What came of an upload that nobody sends any more, and that cannot be gone on with. */
+const PART_MS = 24 * 3_600_000;
+/** At most so many things are removed in one turn. */
+const AT_ONCE = 1000;
+const LOOKED_UP = 200;
+
+export interface TidyOptions {
+  store: Store;
+  places: Places;
+  onError: (error: unknown) => void;
+  everyMs?: number;
+  graceMs?: number;
+  partMs?: number;
+}
+
+/** `close` ends it after the removal that is under way; idempotent. */
+export function startTidy(options: TidyOptions): { close(): Promise<void> } {
+  const { everyMs = EVERY_MS, onError } = options;
+  const closing = new AbortController();
+  let turn: Promise<void> = Promise.resolve();
+  let waiting = false;
+  const timer = setInterval(() => {
+    if (waiting) return;
+    waiting = true;
+    turn = turn
+      .then(() => tidy(options, closing.signal))
+      .catch(onError)
+      .finally(() => (waiting = false));
+  }, everyMs);
+  return {
+    async close() {
+      clearInterval(timer);
+      closing.abort();
+      await turn;
+    },
+  };
+}
+
+/** One turn. */
+export async function tidy(options: TidyOptions, signal = new AbortController().signal): Promise<void> {
+  const { store, places } = options;
+  for (const job of await expiredTransfers(store, new Date(), AT_ONCE)) {
+    if (signal.aborted) return;
+    if (job.transfer.kind === 'upload' && (await uploadIsRead(store, job._id))) continue;
+    // The files first: who is cut off here finds the transfer expired again.
+    for (const path of pathsOf(places, job)) await rm(path, { recursive: true, force: true });
+    await forgetFile(store, job);
+  }
+  await sweep(options, dirname(places.work('x')), isLeft, signal);
+  await sweep(options, places.exports, isLeftExport, signal);
+  await sweep(options, places.uploads, isLeftUpload, signal);
+}
+
+function pathsOf(places: Places, { _id, transfer }: Awaited<ReturnType<typeof expiredTransfers>>[0]): string[] {
+  if (transfer.kind === 'upload')
+    return ['', '.json', '.part', '.part.json'].map((end) => join(places.uploads, `${_id}${end}`));
+  const { file } = transfer;
+  const served = file === null ? [] : [join(places.exports, basename(dirname(file.path)))];
+  return [...served, places.work(_id)];
+}
+
+interface Found {
+  name: string;
+  job: TidiedJob | undefined;
+  /** Since it was last written, ms. */
+  age: number;
+}
+
+type IsLeft = (found: Found, options: Required<Pick<TidyOptions, 'graceMs' | 'partMs'>>) => boolean;
+
+/** A name begins with its job's id; anything else in there is not ours. */
+const NAME = /^(?:\.tmp-)?([0-9a-z]{8,40})(?:[.-]|$)/;
+
+async function sweep(
+  { store, graceMs = GRACE_MS, partMs = PART_MS }: TidyOptions,
+  directory: string,
+  isLeft: IsLeft,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  let removed = 0;
+  for (let from = 0; from < names.length; from += LOOKED_UP) {
+    const some = names.slice(from, from + LOOKED_UP).flatMap((name) => {
+      const [, id] = NAME.exec(name) ?? [];
+      return id === undefined ? [] : [{ name, id }];
+    });
+    if (some.length === 0) continue;
+    // Read after the directory: whatever there is was known to its job before.
+    const jobs = new Map((await jobsOfFiles(store, some.map(({ id }) => id))).map((job) => [job._id, job]));
+    for (const { name, id } of some) {
+      if (signal.aborted || removed >= AT_ONCE) return;
+      const path = join(directory, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined) continue;
+      const age = Date.now() - found.mtimeMs;
+      if (!isLeft({ name, job: jobs.get(id), age }, { graceMs, partMs })) continue;
+      await rm(path, { recursive: true, force: true });
+      removed++;
+    }
+  }
+}
+
+const isLeft: IsLeft = ({ job, age }, { graceMs }) => {
+  if (age < graceMs) return false;
+  if (job?.transfer === undefined) return true;
+  return job.state === 'terminated' && Date.now() - (job.endedAt?.getTime() ?? 0) >= graceMs;
+};
+
+/** Also what a try to make the file has left that is neither the file nor the one under way. */
+const isLeftExport: IsLeft = (found, options) => {
+  if (isLeft(found, options)) return true;
+  const transfer = found.job?.transfer;
+  if (transfer === undefined || found.age < options.graceMs) return false;
+  const token = /-([0-9a-f]{32})$/.exec(found.name)?.[1];
+  const served = transfer.file === null ? undefined : basename(dirname(transfer.file.path));
+  return token !== undefined && token !== transfer.checkpoint?.['token'] && found.name !== served;
+};
+
+/** Also what came of an upload that was cut off, where its protocol has no way to go on with it. */
+const isLeftUpload: IsLeft = (found, options) => {
+  if (isLeft(found, options)) return true;
+  const transfer = found.job?.transfer;
+  if (transfer === undefined || !/\.part$/.test(found.name) || found.age < options.partMs) return false;
+  const held = transfer.lease !== null && transfer.lease.until.getTime() > Date.now();
+  return transfer.options['protocol'] !== 'tus' && !held;
+};
