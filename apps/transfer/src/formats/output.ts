@@ -21,7 +21,7 @@ export class Output {
   /** Appends; done when the file system has it. One at a time. */
   async write(chunk: Uint8Array): Promise<void> {
     this.#signal.throwIfAborted();
-    for (let from = 0; from < chunk.length; ) {
+    for (let from = 0; from < chunk.length;) {
       const { bytesWritten } = await this.#file.write(chunk, from, chunk.length - from);
       from += bytesWritten;
     }

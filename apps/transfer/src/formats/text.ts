@@ -14,7 +14,7 @@ export const csv: Format = {
   encode: (rows, options) => csvLines(rows, options.columns ?? [], options.formulas),
   assemble: (parts, path, options, { signal }) =>
     writeFileBy(path, signal, (output) => {
-      const header = csvRecords([(options.columns ?? []).map((column) => column.header)]);
+      const header = csvHeader(options.columns ?? []);
       return joined(parts, output, signal, options.gzip, [header, '', 0]);
     }),
 };
@@ -47,6 +47,9 @@ export const json: Format = {
 export function csvLines(rows: readonly ExportRow[], columns: readonly Column[], formulas: boolean): string {
   return csvRecords(rows.map((row) => columns.map(({ path }) => cellText(valueAt(row, path), formulas))));
 }
+
+export const csvHeader = (columns: readonly Column[]): string =>
+  csvRecords([columns.map(({ header }) => header)]);
 
 const csvRecords = (records: string[][]): string =>
   records.length === 0
