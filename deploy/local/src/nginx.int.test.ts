@@ -174,6 +174,82 @@ describe('kept files', () => {
   });
 });
 
+describe('exports', () => {
+  const rows = Buffer.from(Array.from({ length: 5000 }, (_, i) => `${i},ä\n`).join(''));
+  const place = '/files/exports/0123456789abcdefghijkl-00112233445566778899aabbccddeeff';
+  const name = 'my export 2026.csv';
+
+  beforeAll(async () => {
+    for (const directory of [place, '/files/exports/.tmp-0123456789abcdefghijkl-00'])
+      await mkdir(join(data, directory), { recursive: true });
+    for (const file of [name, 'a.csv.gz', 'a.ndjson', 'a.json', 'a.xlsx', 'a.parquet', 'a.zip', 'a.png'])
+      await writeFile(join(data, place, file), rows);
+    await writeFile(join(data, '/files/exports/.tmp-0123456789abcdefghijkl-00', name), rows);
+  });
+
+  it('are downloaded under their name, kept by nobody on the way', async () => {
+    const answer = await get(encodeURI(`${place}/${name}`), { headers: { 'accept-encoding': 'gzip' } });
+    expect(answer.status).toBe(200);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8',
+      'content-disposition': `attachment; filename="${name}"`,
+      'cache-control': 'private, no-store',
+      'cross-origin-resource-policy': 'same-origin',
+      'x-content-type-options': 'nosniff',
+      'accept-ranges': 'bytes',
+      'content-length': String(rows.length),
+    });
+    // Compressed on the way, a range would be one of other bytes.
+    expect(answer.headers.get('content-encoding')).toBeNull();
+    expect(Buffer.from(await answer.arrayBuffer()).equals(rows)).toBe(true);
+  });
+
+  it('go on after a broken download', async () => {
+    const path = encodeURI(`${place}/${name}`);
+    const first = await get(path, { headers: { range: 'bytes=0-9999' } });
+    expect([first.status, first.headers.get('content-range')]).toEqual([206, `bytes 0-9999/${rows.length}`]);
+    const etag = first.headers.get('etag') ?? '';
+    const rest = await get(path, { headers: { range: 'bytes=10000-', 'if-range': etag } });
+    expect(rest.status).toBe(206);
+    expect(rest.headers.get('content-disposition')).toBe(`attachment; filename="${name}"`);
+    const got = Buffer.concat([
+      Buffer.from(await first.arrayBuffer()),
+      Buffer.from(await rest.arrayBuffer()),
+    ]);
+    expect(got.equals(rows)).toBe(true);
+  });
+
+  it.each([
+    ['a.csv.gz', 'application/gzip'],
+    ['a.ndjson', 'application/x-ndjson'],
+    ['a.json', 'application/json'],
+    ['a.xlsx', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'],
+    ['a.parquet', 'application/vnd.apache.parquet'],
+    ['a.zip', 'application/zip'],
+    ['a.png', 'image/png'],
+  ])('have the type of their ending: %s', async (file, type) => {
+    const answer = await get(`${place}/${file}`);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
+    expect(answer.headers.get('content-disposition')).toBe(`attachment; filename="${file}"`);
+    expect(answer.headers.get('content-encoding')).toBeNull();
+    await answer.text();
+  });
+
+  it('are hidden while they are made, and in no list', async () => {
+    for (const path of [
+      encodeURI(`/files/exports/.tmp-0123456789abcdefghijkl-00/${name}`),
+      encodeURI(`/files/exports/%2etmp-0123456789abcdefghijkl-00/${name}`).replace('%252e', '%2e'),
+      '/files/exports/',
+      `${place}/`,
+      '/files/exports/0123456789abcdefghijkl-ffffffffffffffffffffffffffffffff/a.csv',
+    ]) {
+      const answer = await get(path);
+      expect([path, answer.status]).toEqual([path, 404]);
+      await answer.text();
+    }
+  });
+});
+
 describe('the gateway behind nginx', () => {
   it('learns who asks and how, whatever the client claims', async () => {
     let seen: IncomingMessage | undefined;

@@ -116,7 +116,10 @@ export const EXPORT_QUERIES = {
 
 /** The bound of an export that is asked for at this instant. */
 export async function exportBound(store: Store, job: string | undefined, at: Date): Promise<number> {
-  const newest = [EXPORT_QUERIES.newestItem(), ...(job === undefined ? [] : [EXPORT_QUERIES.newestLink(job)])];
+  const newest = [
+    EXPORT_QUERIES.newestItem(),
+    ...(job === undefined ? [] : [EXPORT_QUERIES.newestLink(job)]),
+  ];
   const found = await Promise.all(newest.map((query) => runOne<{ order: number }>(store, query)));
   return Math.max(at.getTime() * 4096, ...found.map((one) => one?.order ?? 0));
 }
@@ -170,7 +173,12 @@ export function exportBatches(
   if (job !== undefined)
     return batched<Pick<LinkDocument, '_id' | 'order' | 'target'>>(
       cursorOf(store, EXPORT_QUERIES.exportedLinks(job, filter, bound, after), size),
-      (links) => itemsInOrder(store, links.map(({ target }) => target), filter),
+      (links) =>
+        itemsInOrder(
+          store,
+          links.map(({ target }) => target),
+          filter,
+        ),
     );
   return batched<ItemDocument>(
     cursorOf(store, EXPORT_QUERIES.exportedItems(filter, bound, after), size),
@@ -189,9 +197,16 @@ function searched(
   return batched<{ _id: string; order: number }>(cursor as never, async (found) => {
     const ids = found.map(({ _id }) => _id);
     if (job === undefined) return itemsInOrder(store, ids, {});
-    const links = await runQuery<{ target: string }>(store, EXPORT_QUERIES.exportedBatchLinks(job, ids, bound));
+    const links = await runQuery<{ target: string }>(
+      store,
+      EXPORT_QUERIES.exportedBatchLinks(job, ids, bound),
+    );
     const had = new Set(links.map(({ target }) => target));
-    return itemsInOrder(store, ids.filter((id) => had.has(id)), {});
+    return itemsInOrder(
+      store,
+      ids.filter((id) => had.has(id)),
+      {},
+    );
   });
 }
 

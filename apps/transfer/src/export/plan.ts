@@ -7,7 +7,14 @@ import {
   type JobDocument,
   type TransferDocument,
 } from '@magpie/store';
-import { FORMATS, fileType, formatOptions, type ExportRow, type Format, type FormatOptions } from '../formats/index.ts';
+import {
+  FORMATS,
+  fileType,
+  formatOptions,
+  type ExportRow,
+  type Format,
+  type FormatOptions,
+} from '../formats/index.ts';
 
 export interface ExportPlan {
   format: Format;
@@ -52,7 +59,8 @@ export function planOf(
   };
 }
 
-const instant = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
+const instant = (text: string | undefined): Date | undefined =>
+  text === undefined ? undefined : new Date(text);
 
 const usualName = (kind: string | undefined, at: Date): string =>
   `magpie-${kind?.replace(/[^\w-]+/g, '-') ?? 'items'}-${at.toISOString().slice(0, 10)}`;

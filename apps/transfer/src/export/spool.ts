@@ -44,7 +44,9 @@ export async function fillSpool(
   let part: Part | undefined;
   let last = 0;
   try {
-    for await (const { items, place } of exportBatches(work.store, plan.selection, { after: after ?? undefined })) {
+    for await (const { items, place } of exportBatches(work.store, plan.selection, {
+      after: after ?? undefined,
+    })) {
       part ??= await Part.open(directory, plan, reserve, last);
       await part.add(items, place);
       if (work.goesOn && !part.isFull) continue;

@@ -71,7 +71,10 @@ export async function tidy(options: TidyOptions, signal = new AbortController().
   await sweep(options, places.uploads, isLeftUpload, signal);
 }
 
-function pathsOf(places: Places, { _id, transfer }: Awaited<ReturnType<typeof expiredTransfers>>[0]): string[] {
+function pathsOf(
+  places: Places,
+  { _id, transfer }: Awaited<ReturnType<typeof expiredTransfers>>[0],
+): string[] {
   if (transfer.kind === 'upload')
     return ['', '.json', '.part', '.part.json'].map((end) => join(places.uploads, `${_id}${end}`));
   const { file } = transfer;
@@ -106,7 +109,14 @@ async function sweep(
     });
     if (some.length === 0) continue;
     // Read after the directory: whatever there is was known to its job before.
-    const jobs = new Map((await jobsOfFiles(store, some.map(({ id }) => id))).map((job) => [job._id, job]));
+    const jobs = new Map(
+      (
+        await jobsOfFiles(
+          store,
+          some.map(({ id }) => id),
+        )
+      ).map((job) => [job._id, job]),
+    );
     for (const { name, id } of some) {
       if (signal.aborted || removed >= AT_ONCE) return;
       const path = join(directory, name);

@@ -1,0 +1,115 @@
+/** What an export is asked for with, in a body or in a query, and what its job is told of it. */
+import { CreateExport, EXPORT_FORMATS, PageQuery, JobState } from '@magpie/contracts';
+import { instantOf, periodFaults, type PeriodParams } from '@magpie/domain';
+import { Type, type Static } from 'typebox';
+import { HttpProblem, type FieldError } from './problems.ts';
+
+const { fields: _fields, ...asInBody } = CreateExport.properties;
+
+/** The same by query; `fields` separated by commas, or given again and again. */
+export const ExportQuery = Type.Object(
+  {
+    ...asInBody,
+    fields: Type.Optional(
+      Type.Union(
+        [
+          Type.String({ minLength: 1, maxLength: 8000 }),
+          Type.Array(Type.String({ maxLength: 8000 }), { maxItems: 200 }),
+        ],
+        { description: 'What of each item, separated by commas', examples: ['url,data.title'] },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ExportQuery = Static<typeof ExportQuery>;
+
+export const ExportListQuery = Type.Object(
+  { ...PageQuery.properties, state: Type.Optional(JobState) },
+  { additionalProperties: false },
+);
+
+/** What is asked for by a query. */
+export function askedByQuery({ fields, ...rest }: ExportQuery): CreateExport {
+  if (fields === undefined) return rest;
+  const names = [fields]
+    .flat()
+    .flatMap((list) => list.split(','))
+    .map((name) => name.trim());
+  return { ...rest, fields: names };
+}
+
+const PERIOD: PeriodParams = { from: 'date_gte', to: 'date_lte', timeZone: 'timeZone' };
+const COMPRESSED: readonly string[] = ['xlsx', 'parquet', 'zip'];
+const FIELD = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/;
+const MAX_FIELD = 100;
+const MAX_FIELDS = 200;
+/** Fields of an item; of its data whatever it has. */
+const ITEM: ReadonlySet<string> = new Set([
+  'id',
+  'kind',
+  'url',
+  'finalUrl',
+  'page',
+  'source',
+  'data',
+  'file',
+  'revision',
+  'storedAt',
+  'checkedAt',
+]);
+const FILE: ReadonlySet<string> = new Set(['url', 'type', 'bytes', 'sha256', 'width', 'height']);
+
+/**
+ * What the job of an export is told: what was asked for, with defaults, and the period as instants, `to` exclusive.
+ * Days are those of the time zone, both included, also where one of them has 23 or 25 hours.
+ * @throws HttpProblem `invalid_request` naming every field that is wrong
+ */
+export function exportOptions(asked: CreateExport): CreateExport & { from?: string; to?: string } {
+  const { format = 'csv', gzip = false, timeZone = 'UTC', date_gte, date_lte, kind, host } = asked;
+  const errors: FieldError[] = [
+    ...periodFaults(PERIOD, asked),
+    ...fieldFaults(asked.fields),
+    ...(gzip && COMPRESSED.includes(format)
+      ? [{ field: 'gzip', message: `is not for ${format}, which is compressed already` }]
+      : []),
+  ];
+  if (errors.length > 0) throw new HttpProblem('invalid_request', undefined, { errors });
+  const files = format === 'zip' && kind === undefined ? { kind: 'image' } : {};
+  const dated = date_gte !== undefined || date_lte !== undefined;
+  return {
+    ...asked,
+    ...files,
+    format,
+    gzip,
+    ...(host === undefined ? {} : { host: host.toLowerCase() }),
+    ...(dated ? { timeZone } : {}),
+    ...(date_gte === undefined ? {} : { from: iso(instantOf(date_gte, timeZone, 'from')) }),
+    ...(date_lte === undefined ? {} : { to: iso(instantOf(date_lte, timeZone, 'to') + 1) }),
+  };
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function fieldFaults(fields: readonly string[] | undefined): FieldError[] {
+  if (fields === undefined) return [];
+  if (fields.length > MAX_FIELDS) return [{ field: 'fields', message: `has more than ${MAX_FIELDS}` }];
+  const errors: FieldError[] = [];
+  for (const [i, name] of fields.entries()) {
+    const fault = fieldFault(name) ?? (fields.indexOf(name) < i ? 'is named twice' : undefined);
+    if (fault !== undefined) errors.push({ field: `fields.${i}`, message: fault });
+  }
+  return errors.slice(0, 20);
+}
+
+function fieldFault(name: string): string | undefined {
+  const [first = '', ...further] = name.split('.');
+  if (name.length > MAX_FIELD || !FIELD.test(name) || !ITEM.has(first))
+    return `is not a field of items: ${[...ITEM].join(', ')}, or one of data or file, as data.title`;
+  if (further.length === 0 || first === 'data') return undefined;
+  if (first === 'file' && further.length === 1 && FILE.has(further[0] ?? '')) return undefined;
+  return first === 'file' ? `is not one of a file: ${[...FILE].join(', ')}` : 'has no fields of its own';
+}
+
+/** The formats, for descriptions. */
+export const FORMAT_NAMES = EXPORT_FORMATS.join(', ');
