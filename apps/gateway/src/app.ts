@@ -60,7 +60,9 @@ export async function buildApp({
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     forceCloseConnections: true,
-    requestTimeout: 60_000,
+    // Node would end any request whose body takes longer, and an upload takes hours, paused ones days. Headers still
+    // have a minute (Node's headersTimeout); nginx bounds the time of all bodies, and buffers all but uploads.
+    requestTimeout: 0,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();

@@ -64,6 +64,31 @@ export const gatewayConfig = defineConfig({
     default: 1024 * 1024,
     describe: 'The largest body of a request',
   },
+  MAGPIE_UPLOADS: {
+    schema: Type.Integer({ minimum: 1, maximum: 1000 }),
+    default: 16,
+    describe: 'Uploads that are received at a time',
+  },
+  MAGPIE_UPLOAD_MAX_BYTES: {
+    schema: Bytes({ minimum: 1 }),
+    default: 64 * 1024 ** 3,
+    describe: 'The largest uploaded file',
+  },
+  MAGPIE_UPLOAD_SILENCE: {
+    schema: Duration({ minimum: 1000 }),
+    default: 10 * 60_000,
+    describe: 'A sender of an upload that is silent for so long, while it is not paused, is cut off',
+  },
+  MAGPIE_TRANSFER_KEEP: {
+    schema: Duration({ minimum: 1000 }),
+    default: 7 * 86_400_000,
+    describe: 'How long a finished upload is kept',
+  },
+  MAGPIE_DISK_RESERVE: {
+    schema: Bytes({ minimum: 0 }),
+    default: 1024 ** 3,
+    describe: 'Room that is left free on the disk: with less an upload waits',
+  },
   MAGPIE_RATE_LIMIT: {
     schema: Type.Integer({ minimum: 1 }),
     default: 12_000,

@@ -19,7 +19,9 @@ import {
   ImagesTask,
   Item,
   Job,
+  JobControl,
   JobError,
+  NewUpload,
   Plan,
   Problem,
   Readiness,
@@ -29,6 +31,7 @@ import {
   Target,
   Text,
   TextTask,
+  UploadJob,
   Video,
   type HttpErrorCode,
 } from '@magpie/contracts';
@@ -55,7 +58,9 @@ const COMPONENTS = {
   ImagesTask,
   Item,
   Job,
+  JobControl,
   JobError,
+  NewUpload,
   Plan,
   Problem,
   Readiness,
@@ -65,6 +70,7 @@ const COMPONENTS = {
   Target,
   Text,
   TextTask,
+  UploadJob,
   Video,
 } as const satisfies Record<string, TSchema>;
 

@@ -59,6 +59,9 @@ const whole = (schema: unknown): unknown => {
     : whole(pointedAt($ref));
 };
 
+const takesAnyType = ({ requestBody }: Operation): boolean =>
+  requestBody?.content['application/octet-stream'] !== undefined;
+
 const faults = (schema: Json | undefined, example: unknown): unknown[] =>
   Compile(whole(schema) as never).Errors(example);
 
@@ -144,7 +147,9 @@ describe('the OpenAPI document', () => {
       expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(['429', '500', '503']));
       if (path.includes('{')) expect(operation.responses['404']).toBeDefined();
       if (operation.requestBody)
-        expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['400', '413', '415']));
+        expect(Object.keys(operation.responses)).toEqual(
+          expect.arrayContaining(takesAnyType(operation) ? ['400', '413'] : ['400', '413', '415']),
+        );
       for (const [status, { description, content }] of errors) {
         if (path === '/readyz' && status === '503') {
           expect(content?.['application/json']?.schema).toEqual({ $ref: '#/components/schemas/Readiness' });

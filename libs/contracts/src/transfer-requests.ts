@@ -1,7 +1,7 @@
 /** What is asked of transfers. */
 import { Type, type Static } from 'typebox';
 import { Id, SourceId } from './format.ts';
-import { JOB_ACTIONS, Priority } from './job.ts';
+import { JOB_ACTIONS, JobState, Priority } from './job.ts';
 import { Schedule } from './schedule.ts';
 
 /** What an upload is told of its file beforehand. */
@@ -15,6 +15,19 @@ export const NewUpload = Type.Object(
   { additionalProperties: false, title: 'NewUpload' },
 );
 export type NewUpload = Static<typeof NewUpload>;
+
+/** A job id made first, for an upload that comes then. */
+export const UploadJob = Type.Object(
+  {
+    job_id: Id,
+    id: Id,
+    state: JobState,
+    upload_url: Type.String({ description: 'Where the file is sent to' }),
+    status_url: Type.String({ description: 'Where the job is read and controlled' }),
+  },
+  { title: 'UploadJob', description: 'The job of an upload' },
+);
+export type UploadJob = Static<typeof UploadJob>;
 
 export const IMPORT_FORMATS = ['csv', 'tsv', 'ndjson', 'json'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
@@ -149,3 +162,4 @@ export const JobControl = Type.Object(
   { action: Type.Enum(JOB_ACTIONS) },
   { additionalProperties: false, title: 'JobControl' },
 );
+export type JobControl = Static<typeof JobControl>;

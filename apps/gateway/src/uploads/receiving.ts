@@ -36,8 +36,11 @@ const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
 
 export type TransferJob = JobDocument & { transfer: TransferDocument };
 
-/** Why no more bytes are taken: what was asked of the job, its lease went to another one, or the gateway closes. */
-export type EndReason = 'stopping' | 'terminating' | 'lost' | 'closing';
+/**
+ * Why no more bytes are taken: what was asked of the job; its lease went to another one; the gateway closes; the sender
+ * is gone, or has been silent for too long.
+ */
+export type EndReason = 'stopping' | 'terminating' | 'lost' | 'closing' | 'cut off';
 
 /** No more bytes are taken. */
 export class ReceivingEnded extends Error {
@@ -58,6 +61,8 @@ export interface ReceivingOptions {
   announce: (job: JobDocument) => void;
   onError: (error: unknown) => void;
   room: Room;
+  /** A sender that is silent for so long, while bytes are wanted, counts as gone; ms. */
+  silenceMs: number;
 }
 
 export class Receiving {
@@ -74,6 +79,8 @@ export class Receiving {
   #told = '';
   /** A chunk was given out and is not written yet. */
   #writing = false;
+  /** Since when a chunk is waited for. */
+  #silentSince: number | undefined;
   #ended: ReceivingEnded | undefined;
   #wake = new Set<() => void>();
   #closed: Promise<void> | undefined;
@@ -132,7 +139,9 @@ export class Receiving {
     try {
       for (;;) {
         await this.open();
+        this.#silentSince = performance.now();
         const next = await this.#unlessEnded(source.next());
+        this.#silentSince = undefined;
         await this.open(next.done ? 0 : next.value.length);
         if (next.done) return;
         this.#writing = true;
@@ -141,6 +150,7 @@ export class Receiving {
       }
     } finally {
       this.#writing = false;
+      this.#silentSince = undefined;
       void Promise.resolve(source.return?.()).catch(() => undefined);
     }
   }
@@ -158,15 +168,27 @@ export class Receiving {
     }
   }
 
-  /** The disk had no room for so many bytes though there seemed to be: the gate is closed until there is. */
-  noRoom(bytes: number): void {
+  /**
+   * The disk had no room for so many bytes though there seemed to be: resolves when they may be tried again.
+   * @throws ReceivingEnded
+   */
+  async whenRoom(bytes: number): Promise<void> {
     this.#options.room.wait(bytes);
+    const writing = this.#writing;
+    this.#writing = false;
+    await this.open();
+    this.#writing = writing;
   }
 
   /** Counts what was written. */
   written(bytes: number, rows = 0): void {
     this.#bytes += bytes;
     this.#rows += rows;
+  }
+
+  /** Rows, where they are counted over the whole file at its end. */
+  setRows(rows: number): void {
+    this.#rows = rows;
   }
 
   /** Takes no more bytes: the gate throws. What is left to do is its owner's. */
@@ -197,13 +219,15 @@ export class Receiving {
   }
 
   /** It cannot be done. Null when something else was asked of the job in the same moment. */
-  fail(code: string, message: string): Promise<JobDocument | null> {
+  async fail(code: string, message: string): Promise<JobDocument | null> {
+    await this.#tell({ bytes: 0, rows: 0 });
     const set = { endedAt: new Date(), waiting: null, error: { code, message } };
     return this.#leave({ from: [...LIVE, 'pausing', 'paused'], to: 'failed', set, reason: code });
   }
 
   /** What was asked for by `stop` is done. */
-  stopped(): Promise<JobDocument | null> {
+  async stopped(change: TransferChange = {}): Promise<JobDocument | null> {
+    await this.#commit({ ...change, rate: { bytes: 0, rows: 0 } });
     return this.#leave({ from: ['stopping'], to: 'stopped', set: { endedAt: new Date(), waiting: null } });
   }
 
@@ -257,13 +281,13 @@ export class Receiving {
       const { store, holder } = this.#options;
       const renews = performance.now() - this.#renewedAt > RENEW_MS;
       const at = performance.now();
-      const job = (
-        renews ? await leaseTransfer(store, this.id, holder) : await findJob(store, this.id)
-      ) as TransferJob | null | undefined;
+      const job = (renews ? await leaseTransfer(store, this.id, holder) : await findJob(store, this.id)) as
+        TransferJob | null | undefined;
       if (job?.transfer?.lease?.holder !== holder) return this.abort('lost');
       if (renews) this.#renewedAt = at;
       this.#job = job;
       await this.#follow();
+      this.#heed();
       if (performance.now() - this.#toldAt >= PROGRESS_MS) await this.#tell();
     } catch (error) {
       if (error instanceof LeaseLost) this.abort('lost');
@@ -283,6 +307,13 @@ export class Receiving {
       await this.#tell({ bytes: 0, rows: 0 });
       await this.#move({ from: ['pausing'], to: 'paused' });
     } else if (state !== 'paused') await this.#followDisk();
+  }
+
+  /** Silence counts only while bytes are wanted. */
+  #heed(): void {
+    if (this.#silentSince === undefined) return;
+    if (!this.#goesOn || this.#options.room.full) this.#silentSince = performance.now();
+    else if (performance.now() - this.#silentSince > this.#options.silenceMs) this.abort('cut off');
   }
 
   async #followDisk(): Promise<void> {

@@ -22,6 +22,8 @@ export interface UploadsOptions {
   reserve: number;
   /** How many at once. */
   atOnce: number;
+  /** How long a sender may be silent, ms. */
+  silenceMs: number;
 }
 
 export interface Begin {
@@ -38,6 +40,8 @@ export class Uploads {
   readonly directory: string;
   /** Tells how much room there is. */
   freeBytes = freeBytes;
+  /** Gets how many there are, when that changes. */
+  onSize: (size: number) => void = () => undefined;
   readonly #options: UploadsOptions;
   readonly #open = new Map<Receiving, Promise<unknown>>();
   #beginning = 0;
@@ -84,8 +88,14 @@ export class Uploads {
         await receiving.end();
       }
     })();
-    const over = working.catch(() => undefined).then(() => this.#open.delete(receiving));
+    const over = working
+      .catch(() => undefined)
+      .then(() => {
+        this.#open.delete(receiving);
+        this.onSize(this.#open.size);
+      });
     this.#open.set(receiving, over);
+    this.onSize(this.#open.size);
     if (this.#closed) receiving.abort('closing');
     return working;
   }
@@ -120,6 +130,7 @@ export class Uploads {
       holder,
       announce,
       onError: (error) => onError(error, id),
+      silenceMs: this.#options.silenceMs,
       room: new Room(this.directory, this.#options.reserve, (directory) => this.freeBytes(directory)),
     });
     if (!(await receiving.start())) throw await this.#refusal(id, states);
@@ -129,7 +140,8 @@ export class Uploads {
   async #refusal(id: string, states: readonly JobState[]): Promise<HttpProblem> {
     const job = await findJob(this.#options.store, id);
     if (job === undefined) return new HttpProblem('not_found', 'There is no such job.');
-    if (states.includes(job.state)) return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
+    if (states.includes(job.state))
+      return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
     return new HttpProblem('invalid_transition', `The job is ${job.state}.`, {
       state: job.state,
       allowed: allowedActions(job.state),
