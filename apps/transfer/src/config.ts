@@ -39,6 +39,11 @@ export const transferConfig = defineConfig({
     default: 1024 ** 3,
     describe: 'Room that is left free on the disk, bytes: with less a transfer waits',
   },
+  MAGPIE_ALLOW_ADDRESSES: {
+    schema: Type.String(),
+    default: '',
+    describe: 'CIDR blocks, comma-separated, that may be collected from though they are private',
+  },
   MAGPIE_IMPORT_MAX_ROWS: { schema: Count, default: 10_000_000, describe: 'Rows of one import' },
   MAGPIE_IMPORT_MAX_COLUMNS: {
     schema: Type.Integer({ minimum: 1, maximum: 10_000 }),

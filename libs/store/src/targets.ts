@@ -77,12 +77,12 @@ async function insertTargets(
   }
 }
 
-/** The date of a note whose targets somebody sees to, however long it takes. */
-const SEEN_TO = new Date('9999-01-01T00:00:00Z');
+/** Whoever loads targets bit by bit may be paused for so long. */
+const LOADING_MS = 365 * 86_400_000;
 
 /**
  * Puts in more targets of a job that is to be made later, in a transaction of the caller's; those that are in stay.
- * They are never taken for given up: whoever loads them adopts or discards them. Gives how many were new.
+ * They are not taken for given up within a year: whoever loads them adopts or discards them. Gives how many were new.
  */
 export async function loadTargetsWithin(
   store: Store,
@@ -91,12 +91,12 @@ export async function loadTargetsWithin(
   keys: readonly string[],
 ): Promise<number> {
   if (keys.length === 0) return 0;
+  const now = new Date();
   await store.targetLoads.collection.updateOne(
     { _id: id } as never,
-    { $set: { at: SEEN_TO } },
+    { $set: { at: new Date(now.getTime() + LOADING_MS) } },
     { session, upsert: true },
   );
-  const now = new Date();
   const wanted = new Map(keys.map((key) => [`${id}:${key}`, key]));
   const had = await store.targets.collection
     .find({ _id: { $in: [...wanted.keys()] } } as never, { session, projection: { _id: 1 } })

@@ -1,8 +1,245 @@
-import type { Handler } from '../engine/work.ts';
-import type { Places } from '../places.ts';
+/**
+ * Imports: rows of an uploaded file become items, or targets of a source.
+ *
+ * Of each batch, what it brings, what was counted, and the place after it are one transaction. Rejected rows are
+ * written to their list before that, and the list is cut to its committed size on resume. So after a death on any line
+ * no row is brought twice or lost, and none is rejected twice.
+ */
+import type { RowFault } from '@magpie/contracts';
+import type { JobDocument } from '@magpie/store';
 import type { TransferOptions } from '../app.ts';
+import { needRoom } from '../disk.ts';
+import { TransferFault, type Handler, type Session, type Work } from '../engine/work.ts';
+import type { Places } from '../places.ts';
+import { readRows, START, type Read } from '../read/index.ts';
+import { isFault } from './fields.ts';
+import { openImport, optionsOf, reading, sinkOf, type OpenImport } from './open-import.ts';
+import { Rejects } from './rejects.ts';
+import type { DrySink, Sink } from './sink.ts';
+import {
+  afterBatch,
+  countsOf,
+  reportOf,
+  stateOf,
+  withOutcome,
+  type ImportState,
+  type Passed,
+} from './state.ts';
+import { targetsSinkOf } from './targets-sink.ts';
+import { undoImport } from './undo.ts';
 
-/** Imports: rows of an uploaded file become items, or targets of a source. */
-export function importHandler(_places: Places, _options: TransferOptions): Handler {
-  throw new Error('to be written');
+/** A batch that was read and checked, while the one before it was written. */
+interface Checked extends Passed {
+  good: unknown[];
+  bytesRead: number;
+  /** The bad row at which it ends. */
+  stoppedBy: RowFault | undefined;
+}
+
+export function importHandler(places: Places, options: TransferOptions): Handler {
+  return {
+    run: (work) => new Importer(work, places, options).run(),
+    async stop(work) {
+      const { targets } = optionsOf(work);
+      const state = stateOf(work.job.transfer);
+      if (targets !== undefined && state.load !== null)
+        await finish(work, state, targetsSinkOf({ store: work.store, job: work.job, targets }));
+    },
+    undo: (work) => undoImport(work, places),
+  };
+}
+
+class Importer {
+  readonly #work: Work;
+  readonly #places: Places;
+  readonly #limits: TransferOptions;
+  readonly #dryRun: boolean;
+  #state: ImportState;
+
+  constructor(work: Work, places: Places, limits: TransferOptions) {
+    this.#work = work;
+    this.#places = places;
+    this.#limits = limits;
+    this.#dryRun = optionsOf(work).dryRun ?? false;
+    this.#state = stateOf(work.job.transfer);
+  }
+
+  async run(): Promise<boolean> {
+    const { fault, done } = this.#state;
+    if (fault !== null && (done || fault.epoch === this.#work.job.epoch))
+      throw new TransferFault(fault.code, fault.message);
+    if (done) return true;
+    // What a dry run met is remembered by nobody: it starts over.
+    if (this.#dryRun) this.#state = stateOf({ ...this.#work.job.transfer, checkpoint: null });
+    const opened = await openImport(this.#work, this.#places, this.#limits);
+    const sink = await sinkOf(this.#work, opened.options, this.#limits);
+    const rejects = await Rejects.open(this.#places, this.#work.id, this.#state.rejects);
+    try {
+      if (!(await this.#readAll(opened, sink, rejects))) return false;
+    } catch (error) {
+      if (error instanceof TransferFault) await this.#end(sink, error, false);
+      throw error;
+    } finally {
+      await rejects.close();
+    }
+    const { rows, stored, shared, duplicate, rejected } = this.#state;
+    const useless = stored + shared + duplicate === 0 && !this.#dryRun;
+    const none = useless
+      ? new TransferFault(
+          'no_good_row',
+          rows === 0 ? 'The file has no rows' : `All ${String(rejected)} rows were rejected`,
+        )
+      : null;
+    await this.#end(sink, none, true);
+    if (none !== null) throw none;
+    return true;
+  }
+
+  /** Gives whether it came to the end of the file. */
+  async #readAll(opened: OpenImport, sink: Sink | DrySink, rejects: Rejects): Promise<boolean> {
+    const leaving = new AbortController();
+    const signal = AbortSignal.any([leaving.signal, this.#work.signal]);
+    const batches = this.#check(opened, sink, rejects, signal);
+    let coming = batches.next();
+    try {
+      for (;;) {
+        if (!this.#work.goesOn) return false;
+        const { value: batch, done } = await coming;
+        if (done) return true;
+        // The next one is read and checked while this one is written.
+        coming = batches.next();
+        coming.catch(() => undefined);
+        await this.#write(sink, batch);
+        if (batch.stoppedBy !== undefined) throw badRow(batch.stoppedBy, this.#state);
+      }
+    } catch (error) {
+      if (this.#work.signal.aborted && error === this.#work.signal.reason) return false;
+      throw error;
+    } finally {
+      leaving.abort();
+      await coming.catch(() => undefined);
+      await batches.return(undefined).catch(() => undefined);
+    }
+  }
+
+  async *#check(
+    { path, options, read }: OpenImport,
+    sink: Sink | DrySink,
+    rejects: Rejects,
+    signal: AbortSignal,
+  ): AsyncGenerator<Checked, undefined> {
+    const stops = options.onError === 'stop';
+    const { end, line, rows } = this.#state;
+    const limits = { ...read.limits, maxRows: Math.max(0, read.limits.maxRows - rows) };
+    const batches = readRows(path, options.detected, { ...read, limits }, { end, line }, signal);
+    for (;;) {
+      const { value, done } = await reading(() => batches.next());
+      if (done) return undefined;
+      if ((value as Read).rows.length === 0) continue;
+      const checked = check(value as Read, sink, stops);
+      await needRoom(this.#places.work(this.#work.id), this.#limits.MAGPIE_DISK_RESERVE);
+      await rejects.add(checked.faults);
+      yield { ...checked, rejects: rejects.size };
+      if (checked.stoppedBy !== undefined) return undefined;
+    }
+  }
+
+  async #write(sink: Sink | DrySink, batch: Checked): Promise<void> {
+    const progress = { bytes: batch.bytesRead, rows: this.#state.rows + batch.rows };
+    if ('weigh' in sink) {
+      const outcome = await sink.weigh(batch.good);
+      this.#state = afterBatch(this.#state, batch, outcome);
+      await this.#work.commit(
+        { ...progress, ...written(this.#work, this.#state, true) },
+        {
+          counts: countsOf(this.#state, true),
+        },
+      );
+      return;
+    }
+    let after = this.#state;
+    await this.#work.commit(progress, {
+      inside: async (session) => {
+        after = afterBatch(this.#state, batch, await sink.write(session, this.#state, batch.good));
+        await keep(this.#work, session, after);
+      },
+    });
+    this.#state = after;
+  }
+
+  /** Brings what there is to a good end; a fault is remembered, so that after a death it fails again. */
+  async #end(sink: Sink | DrySink, fault: TransferFault | null, done: boolean): Promise<void> {
+    const { epoch } = this.#work.job;
+    const state: ImportState = {
+      ...this.#state,
+      done,
+      fault: fault && { epoch, code: fault.code, message: fault.message },
+    };
+    const totalRows = done ? { totalRows: state.rows } : {};
+    if ('weigh' in sink)
+      await this.#work.commit(
+        { ...totalRows, ...written(this.#work, state, true) },
+        {
+          counts: countsOf(state, true),
+        },
+      );
+    else await finish(this.#work, state, sink, totalRows);
+  }
+}
+
+/** Sorts a batch into good rows and bad; with `stops` it ends at the first bad one. */
+function check({ rows, bytesRead }: Read, sink: Sink | DrySink, stops: boolean): Omit<Checked, 'rejects'> {
+  const good: unknown[] = [];
+  const faults: RowFault[] = [];
+  for (const [i, row] of rows.entries()) {
+    const read = 'fault' in row ? row.fault : sink.read(row);
+    if ('fault' in row || isFault(read as object)) faults.push(read as RowFault);
+    else good.push(read);
+    if (i === rows.length - 1 || (stops && faults.length > 0))
+      return {
+        good,
+        faults,
+        rows: i + 1,
+        end: row.end,
+        line: row.next,
+        bytesRead,
+        stoppedBy: stops ? faults[0] : undefined,
+      };
+  }
+  return { good, faults, rows: 0, ...START, bytesRead, stoppedBy: undefined };
+}
+
+function badRow({ line, column, message }: RowFault, { rows }: ImportState): TransferFault {
+  const where = `Line ${String(line)}${column === null ? '' : `, column ${column}`}`;
+  return new TransferFault(
+    'bad_row',
+    `${where}: ${message}. What the ${String(rows - 1)} rows before it brought is kept; a retry goes on after it.`,
+  );
+}
+
+const written = ({ id }: Work, state: ImportState, dryRun = false) => ({
+  checkpoint: { ...state },
+  report: reportOf(id, state, dryRun),
+});
+
+/** Writes how far it is into the job, which the transaction holds already. */
+async function keep(work: Work, session: Session, state: ImportState): Promise<void> {
+  const { checkpoint, report } = written(work, state);
+  const set: Partial<JobDocument> & Record<string, unknown> = {
+    counts: countsOf(state),
+    'transfer.checkpoint': checkpoint,
+    'transfer.report': report,
+  };
+  await work.store.jobs.collection.updateOne({ _id: work.id } as never, { $set: set }, { session });
+}
+
+async function finish(
+  work: Work,
+  state: ImportState,
+  sink: Pick<Sink, 'finish'>,
+  change: { totalRows?: number } = {},
+): Promise<void> {
+  await work.commit(change, {
+    inside: async (session) => keep(work, session, withOutcome(state, await sink.finish(session, state))),
+  });
 }

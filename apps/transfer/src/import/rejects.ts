@@ -1,0 +1,65 @@
+/** The list of rejected rows: a CSV file that grows ahead of the checkpoint, and is cut to it on resume. */
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { REJECT_COLUMNS, type RowFault } from '@magpie/contracts';
+import { orDiskFull } from '../disk.ts';
+import type { Places } from '../places.ts';
+
+const HEADER = `${REJECT_COLUMNS.join(',')}\r\n`;
+
+export class Rejects {
+  readonly #file: FileHandle;
+  /** Bytes. */
+  size: number;
+
+  private constructor(file: FileHandle, size: number) {
+    this.#file = file;
+    this.size = size;
+  }
+
+  /** Opens an import's list as it was at its checkpoint. @param size bytes that were committed; 0 at the beginning */
+  static async open(places: Places, id: string, size: number): Promise<Rejects> {
+    const path = join(places.work(id), 'rejects.csv');
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      const file = await open(path, 'a+');
+      await file.truncate(size);
+      const rejects = new Rejects(file, size);
+      if (size === 0) await rejects.#write(HEADER);
+      return rejects;
+    } catch (error) {
+      throw orDiskFull(error);
+    }
+  }
+
+  /** Adds rows; they are on the disk when it resolves. @throws TransferWait `disk_full` */
+  async add(faults: readonly RowFault[]): Promise<void> {
+    if (faults.length === 0) return;
+    await this.#write(faults.map(line).join(''));
+  }
+
+  async #write(text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    try {
+      await this.#file.appendFile(bytes);
+      await this.#file.datasync();
+    } catch (error) {
+      throw orDiskFull(error);
+    }
+    this.size += bytes.length;
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    await this.#file.close().catch(() => undefined);
+  }
+}
+
+const line = ({ line, column, code, message }: RowFault): string =>
+  `${String(line)},${cell(column ?? '')},${cell(code)},${cell(message)}\r\n`;
+
+/** RFC 4180; what a spreadsheet would run is made text by a leading apostrophe. */
+function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,94 @@
+/** Takes back what an import brought, and nothing else. */
+import { rm } from 'node:fs/promises';
+import { ACTIONS } from '@magpie/domain';
+import {
+  controlJob,
+  discardTargets,
+  InvalidTransition,
+  moreTargets,
+  removeTargets,
+  takeBackBatch,
+  type JobDocument,
+  type Store,
+} from '@magpie/store';
+import type { Session, Work } from '../engine/work.ts';
+import type { Places } from '../places.ts';
+import { stateOf } from './state.ts';
+
+/** So many lines of the ledger, and jobs, at once. */
+const LINKS = 1000;
+const JOBS = 50;
+
+/** Takes back a bounded part; gives whether there is more. The directory of the work goes last. */
+export async function undoImport(work: Work, places: Places): Promise<boolean> {
+  const { store, id } = work;
+  if (await terminateSome(store, id)) return true;
+  const { load } = stateOf(work.job.transfer);
+  if (load !== null) {
+    const removed = await removeTargets(store, load.id);
+    await tell(work, { targets: removed });
+    if (moreTargets(removed)) return true;
+    await discardTargets(store, load.id);
+  }
+  let links = 0;
+  await work.commit(
+    {},
+    {
+      inside: async (session) => {
+        const { links: gone, items } = await takeBackBatch(store, session, id, LINKS);
+        links = gone;
+        if (gone > 0) await add(work, session, { links: gone, items });
+      },
+    },
+  );
+  if (links > 0) return true;
+  const { rolledBack } = await reportOf(store, id);
+  const jobs = await store.jobs.collection.countDocuments({
+    importedBy: id,
+    state: { $in: ['terminating', 'terminated'] },
+  } as never);
+  await rm(places.work(id), { recursive: true, force: true });
+  await work.commit(
+    {
+      checkpoint: null,
+      rows: 0,
+      bytes: 0,
+      report: { rolledBack: { links: 0, items: 0, targets: 0, ...rolledBack, jobs } },
+    },
+    { counts: { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 } },
+  );
+  return false;
+}
+
+type Told = Partial<Record<'links' | 'items' | 'targets', number>>;
+
+/** Adds to what the job says was taken back. */
+async function add({ store, id }: Work, session: Session, told: Told): Promise<void> {
+  const inc = Object.fromEntries(
+    Object.entries(told).map(([what, much]) => [`transfer.report.rolledBack.${what}`, much]),
+  );
+  await store.jobs.collection.updateOne({ _id: id } as never, { $inc: inc }, { session });
+}
+
+const tell = (work: Work, told: Told): Promise<void> =>
+  work.commit({}, { inside: (session) => add(work, session, told) });
+
+async function reportOf(store: Store, id: string): Promise<{ rolledBack?: Told }> {
+  const job = (await store.jobs.collection.findOne({ _id: id } as never, {
+    projection: { 'transfer.report': 1 },
+  })) as unknown as Pick<JobDocument, 'transfer'> | null;
+  return job?.transfer?.report ?? {};
+}
+
+/** Terminates some of the jobs that it made; gives whether there were any. */
+async function terminateSome(store: Store, id: string): Promise<boolean> {
+  const live = await store.jobs.collection
+    .find({ importedBy: id, state: { $in: ACTIONS.terminate.from } } as never, { projection: { _id: 1 } })
+    .limit(JOBS)
+    .toArray();
+  for (const { _id } of live)
+    await controlJob(store, String(_id), 'terminate').catch((error: unknown) => {
+      if (!(error instanceof InvalidTransition)) throw error;
+    });
+  return live.length > 0;
+}
