@@ -27,12 +27,18 @@ const LOOK_MS = 250;
 const RENEW_MS = 2000;
 /** A transfer that fails for no reason of its own is tried again so often, each time later. */
 const MAX_FAILURES = 5;
-/** States in which an upload is the gateway's; with others, and no lease, it is ours to bring to an end. */
-const MINE: Record<TransferKind, readonly JobState[]> = {
-  upload: PASSING,
-  import: [...DISPATCHING, ...PASSING],
-  export: [...DISPATCHING, ...PASSING],
+/** What only has to be brought to an end does not wait for those that run, but is bounded too. */
+const ENDINGS_AT_ONCE = 8;
+/** Uploads are the gateway's, and tus clients come back to theirs: ours is one in one request whose gateway died. */
+const ABANDONED = {
+  'transfer.kind': 'upload',
+  'transfer.options.protocol': { $ne: 'tus' },
+  state: { $in: DISPATCHING },
+  'transfer.lease': { $ne: null },
 };
+const KINDS: readonly TransferKind[] = ['upload', 'import', 'export'];
+const ENDING = { $or: [{ 'transfer.kind': { $in: KINDS }, state: { $in: PASSING } }, ABANDONED] };
+const RUNNING = { 'transfer.kind': { $in: ['import', 'export'] }, state: { $in: DISPATCHING } };
 
 type TransferJob = JobDocument & { transfer: TransferDocument };
 
@@ -49,7 +55,9 @@ export interface EngineDeps {
 export class Engine {
   readonly #deps: EngineDeps;
   readonly #holder = randomUUID();
-  readonly #busy = new Map<string, Promise<void>>();
+  /** Those that run, and those that are brought to an end. */
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #ending = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
   #looking: Promise<void> = Promise.resolve();
 
@@ -65,7 +73,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#looking;
-    await Promise.all(this.#busy.values());
+    await Promise.all([...this.#running.values(), ...this.#ending.values()]);
   }
 
   async #look(): Promise<void> {
@@ -81,32 +89,34 @@ export class Engine {
   }
 
   async #takeUp(): Promise<void> {
-    const room = this.#deps.atOnce - this.#busy.size;
+    await this.#takeUpOf(this.#ending, ENDING, ENDINGS_AT_ONCE);
+    await this.#takeUpOf(this.#running, RUNNING, this.#deps.atOnce);
+  }
+
+  async #takeUpOf(busy: Map<string, Promise<void>>, which: object, atOnce: number): Promise<void> {
+    const room = atOnce - busy.size;
     if (room <= 0) return;
-    for (const id of await this.#due(room)) {
-      if (this.#closing.signal.aborted || this.#busy.size >= this.#deps.atOnce) return;
+    for (const id of await this.#due(which, room)) {
+      if (this.#closing.signal.aborted || busy.size >= atOnce) return;
       const job = (await leaseTransfer(this.#deps.store, id, this.#holder)) as TransferJob | null;
       if (job === null) continue;
-      this.#busy.set(
+      busy.set(
         id,
         this.#workOn(job)
           .catch((error: unknown) => this.#deps.onError(error, id))
-          .finally(() => this.#busy.delete(id)),
+          .finally(() => busy.delete(id)),
       );
     }
   }
 
   /** What has something to do and nobody works on, the oldest first. */
-  async #due(room: number): Promise<string[]> {
+  async #due(which: object, room: number): Promise<string[]> {
     const now = new Date();
     const found = await this.#deps.store.jobs.collection
       .find(
         {
-          $or: Object.entries(MINE).map(([kind, states]) => ({
-            'transfer.kind': kind,
-            state: { $in: states },
-          })),
-          _id: { $nin: [...this.#busy.keys()] },
+          ...which,
+          _id: { $nin: [...this.#running.keys(), ...this.#ending.keys()] },
           $and: [
             { $or: [{ 'transfer.lease': null }, { 'transfer.lease.until': { $lte: now } }] },
             { $or: [{ state: { $ne: 'waiting' } }, { 'waiting.until': { $lte: now } }] },
