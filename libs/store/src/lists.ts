@@ -82,13 +82,18 @@ export const listTransfers = (
     query: (limit, past) => QUERIES.transfers(kind, filter, limit, past?.[0]),
   });
 
-/** The first jobs that an import made, after this one; in the order in which it did. */
-export const jobsImportedBy = (
+/** Jobs that an import made, in the order in which it did. @throws InvalidCursor */
+export const listJobsImportedBy = (
   store: Store,
   importId: string,
-  limit: number,
-  after?: string,
-): Promise<JobDocument[]> => runQuery(store, QUERIES.jobsImportedBy(importId, limit, after));
+  request: PageRequest,
+): Promise<PageOf<JobDocument>> =>
+  page<JobDocument, [string]>(store, request, {
+    name: 'jobs-imported',
+    parts: ['text'],
+    keyOf: ({ _id }) => [_id],
+    query: (limit, past) => QUERIES.jobsImportedBy(importId, limit, past?.[0]),
+  });
 
 /** An item with the line of a job's ledger that says the job has it. */
 export type LinkedItem = LinkDocument & { item: ItemDocument };
