@@ -337,6 +337,45 @@ export const ERRORS = {
   invalid_field: { title: 'A field cannot be kept like this', help: 'See the message.' },
   row_too_large: { title: 'The row is too large to be one item', help: 'At most 1 MiB and 32 levels.' },
   too_many_jobs: { title: 'The import would make too many jobs', help: 'Split the file.' },
+  not_a_table: { title: 'The file is not a table', help: 'CSV, TSV, NDJSON and JSON are read, gzipped too.' },
+  empty_file: { title: 'The file is empty', help: 'Look at what was uploaded.' },
+  unknown_encoding: {
+    title: 'The encoding is not known',
+    help: 'Give a WHATWG name, as utf-8 or windows-1252.',
+  },
+  bad_delimiter: {
+    title: 'This cannot stand between cells',
+    help: 'One character that is no quote and no line break.',
+  },
+  bad_header: {
+    title: 'The row that names the columns cannot be read',
+    help: 'Correct it, or set `header` to false.',
+  },
+  bad_gzip: { title: 'The gzip file is damaged', help: 'What came before is kept; upload it again.' },
+  too_large: { title: 'The file is too large', help: 'Split it; the limit is of its decompressed size.' },
+  too_many_rows: { title: 'The file has too many rows', help: 'Split it.' },
+  too_many_columns: { title: 'Too many columns', help: 'Leave out what is not needed.' },
+  row_length: {
+    title: 'The row has more or fewer cells than there are columns',
+    help: 'A cell with a delimiter in it must be quoted.',
+  },
+  bad_quote: {
+    title: 'The quotes of the row are wrong',
+    help: 'Quote the whole cell, and double the quotes in it.',
+  },
+  bad_character: { title: 'A NUL in the text', help: 'The file may be damaged, or be in another encoding.' },
+  bad_encoding: {
+    title: 'Bytes that the encoding does not allow',
+    help: 'Give `encoding` when another was meant.',
+  },
+  cell_too_long: { title: 'A cell is too long', help: 'See the limit in the message.' },
+  line_too_long: {
+    title: 'A row is too long',
+    help: 'A line break may be missing; see the limit in the message.',
+  },
+  bad_json: { title: 'Not valid JSON, or not an object', help: 'The message says where.' },
+  bad_name: { title: 'A field has a name that none can have', help: 'Rename it.' },
+  too_deep: { title: 'Objects or arrays are nested too deeply', help: 'At most 64 levels.' },
 } as const satisfies Record<string, { status?: number; title: string; help: string }>;
 
 /** A stable error code. */

@@ -1,21 +1,30 @@
 /** Reading a file that somebody sent, row by row: any size, any rubbish, flat memory. */
-import type { Detected, Place, Read, ReadOptions } from './row.ts';
+import { CsvReader } from './csv.ts';
+import { JsonReader } from './json.ts';
+import { NdjsonReader } from './ndjson.ts';
+import {
+  ReadFault,
+  type BadRow,
+  type Detected,
+  type Place,
+  type Read,
+  type ReadOptions,
+  type Row,
+} from './row.ts';
+import { readText } from './text.ts';
+import type { RowReader } from './window.ts';
 
+export { detect } from './detect.ts';
 export { ReadFault, START } from './row.ts';
 export type { BadRow, Detected, Place, Read, ReadLimits, ReadOptions, Row } from './row.ts';
 
-/**
- * Looks at the first 64 KiB (decompressed) and says what the file is.
- * @throws ReadFault not_a_table, empty_file, unknown_encoding, bad_gzip, bad_header, too_many_columns, too_large
- */
-export async function detect(path: string, options: ReadOptions): Promise<Detected> {
-  await Promise.resolve();
-  throw new Error(`not yet: ${path} ${options.name}`);
-}
+const BATCH = 1000;
+/** Of text without a thousand rows in it: then a batch has fewer, or none. */
+const QUIET_PIECES = 4;
 
 /**
- * The rows from a checkpoint on (`START` for all), in batches of about 1,000; what is held is bounded by
- * `maxLine`. A batch that was given is complete: a fault is thrown after the rows before it were given.
+ * The rows from a checkpoint on (`START` for all), in batches of about 1,000; fewer, or none, where rows are long.
+ * What is held is bounded by `maxLine`. A fault is thrown after the rows before it were given.
  * @throws ReadFault too_many_rows, too_large, bad_gzip, bad_json; the signal's reason when it is aborted
  */
 export async function* readRows(
@@ -25,7 +34,61 @@ export async function* readRows(
   from: Place,
   signal: AbortSignal,
 ): AsyncGenerator<Read> {
-  await Promise.resolve();
-  yield { rows: [], bytesRead: from.end };
-  throw new Error(`not yet: ${path} ${detected.format} ${options.name} ${signal.aborted}`);
+  const { maxBytes, maxRows } = options.limits;
+  const reader = readerOf(detected, options, from);
+  const text = readText(path, detected, { from: from.end, maxBytes, signal });
+  let pending: (Row | BadRow)[] = [];
+  let bytesRead = 0;
+  let given = 0;
+  let quiet = 0;
+  let fault: ReadFault | undefined;
+  try {
+    for (let over = false; !over;) {
+      try {
+        const { value } = await text.next();
+        over = value === undefined;
+        if (value === undefined) reader.finish();
+        else {
+          bytesRead = value.read;
+          reader.take(value.bytes);
+        }
+      } catch (error) {
+        if (!(error instanceof ReadFault)) throw error;
+        fault = error;
+        over = true;
+      }
+      pending = pending.length === 0 ? reader.rows : pending.concat(reader.rows);
+      reader.rows = [];
+      if (given + pending.length > maxRows) {
+        pending.length = maxRows - given;
+        fault = new ReadFault('too_many_rows', `More than ${maxRows} rows`);
+        over = true;
+      }
+      let taken = 0;
+      for (; pending.length - taken >= BATCH; taken += BATCH)
+        yield { rows: pending.slice(taken, taken + BATCH), bytesRead };
+      given += taken;
+      quiet = taken > 0 ? 0 : quiet + 1;
+      if (taken > 0) pending = pending.slice(taken);
+      if ((over && pending.length > 0) || quiet >= QUIET_PIECES) {
+        given += pending.length;
+        yield { rows: pending, bytesRead };
+        pending = [];
+        quiet = 0;
+      }
+    }
+  } finally {
+    await text.return(undefined);
+  }
+  if (fault !== undefined) throw fault;
+}
+
+function readerOf(
+  { format, delimiter, columns, header }: Detected,
+  { limits }: ReadOptions,
+  from: Place,
+): RowReader {
+  if (format === 'ndjson') return new NdjsonReader(limits, from);
+  if (format === 'json') return new JsonReader(limits, from);
+  return new CsvReader({ delimiter: delimiter ?? ',', columns: columns ?? [], header, limits }, from);
 }

@@ -1,0 +1,139 @@
+/** What a file is: its compression, encoding, format, delimiter and columns. */
+import { basename } from 'node:path';
+import { readBytes } from './bytes.ts';
+import { CsvReader } from './csv.ts';
+import { guessDelimiter, guessJson } from './delimiter.ts';
+import { guessEncoding } from './encoding.ts';
+import { isBinary, knownKind } from './magic.ts';
+import { ReadFault, START, type Detected, type ReadOptions } from './row.ts';
+import { byteOrderMark, decoderOf, encodingName, readText } from './text.ts';
+
+const SAMPLE = 64 * 1024;
+
+/**
+ * Looks at the first 64 KiB (decompressed), and of tables at the first row, and says what the file is.
+ * @throws ReadFault not_a_table, empty_file, unknown_encoding, bad_gzip, bad_delimiter, bad_header,
+ *   too_many_columns, too_large
+ */
+export async function detect(path: string, options: ReadOptions): Promise<Detected> {
+  const { limits } = options;
+  const name = options.name ?? basename(path);
+  const raw = await sample(path, false, limits.maxBytes);
+  if (raw.head.length === 0) throw new ReadFault('empty_file', 'The file is empty');
+  const gzip = raw.head[0] === 0x1f && raw.head[1] === 0x8b;
+  const { head, complete } = gzip ? await sample(path, true, limits.maxBytes) : raw;
+  if (head.length === 0) throw new ReadFault('empty_file', 'The file is empty when decompressed');
+
+  const kind = knownKind(head);
+  if (
+    kind !== undefined &&
+    !(options.format !== undefined && / (page|document)$/.test(kind) && !/PDF/.test(kind))
+  )
+    throw new ReadFault('not_a_table', `The file is ${kind}`);
+
+  const given = options.encoding === undefined ? undefined : encodingName(options.encoding);
+  const encoding = byteOrderMark(head)?.encoding ?? given ?? guessEncoding(head, complete);
+  const narrow = !encoding.startsWith('utf-16');
+  if (narrow && isBinary(head))
+    throw new ReadFault('not_a_table', 'The file is binary, of a kind that is not known');
+
+  const text = textOf(head, encoding, complete);
+  if (text.trim() === '')
+    throw new ReadFault(
+      'empty_file',
+      complete ? 'The file is blank' : `The first ${SAMPLE / 1024} KiB are blank`,
+    );
+
+  let { format } = options;
+  if (format === undefined) {
+    const json = guessJson(text, name);
+    if (json === 'object')
+      throw new ReadFault('not_a_table', 'The file is one JSON object, not a list of rows');
+    format = json;
+  }
+  if (format === 'ndjson' || format === 'json')
+    return { format, gzip, encoding, header: false, columns: null };
+
+  const delimiter = options.delimiter ?? (format === 'tsv' ? '\t' : guessDelimiter(text));
+  format ??= delimiter === '\t' ? 'tsv' : 'csv';
+  const header = options.header ?? true;
+  const columns = await columnsOf(path, { gzip, encoding, delimiter, header }, options);
+  return { format, gzip, encoding, delimiter, header, columns };
+}
+
+const never = new AbortController().signal;
+
+async function sample(
+  path: string,
+  gzip: boolean,
+  maxBytes: number,
+): Promise<{ head: Buffer; complete: boolean }> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const { bytes } of readBytes(path, { gzip, from: 0, maxBytes, signal: never })) {
+      pieces.push(Buffer.from(bytes.subarray(0, SAMPLE)));
+      length += bytes.length;
+      if (length > SAMPLE) break;
+    }
+  } catch (error) {
+    // Damage further on is told when it is met: what comes before is read.
+    if (!(error instanceof ReadFault && error.code === 'bad_gzip' && length > 0)) throw error;
+    return { head: Buffer.concat(pieces).subarray(0, SAMPLE), complete: false };
+  }
+  return { head: Buffer.concat(pieces).subarray(0, SAMPLE), complete: length <= SAMPLE };
+}
+
+// Without a last line that is cut off.
+function textOf(head: Buffer, encoding: string, complete: boolean): string {
+  const mark = byteOrderMark(head);
+  const decoder = decoderOf(encoding);
+  const text = decoder.decode(mark?.encoding === encoding ? head.subarray(mark.length) : head).toString();
+  if (complete) return text;
+  const last = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r'));
+  return last < 0 ? text : text.slice(0, last + 1);
+}
+
+type Table = Required<Pick<Detected, 'gzip' | 'encoding' | 'delimiter' | 'header'>>;
+
+async function columnsOf(path: string, table: Table, { limits }: ReadOptions): Promise<string[]> {
+  const reader = new CsvReader({ delimiter: table.delimiter, columns: null, header: false, limits }, START);
+  for await (const { bytes } of readText(path, table, {
+    from: 0,
+    maxBytes: limits.maxBytes,
+    signal: never,
+  })) {
+    reader.take(bytes);
+    if (reader.heads.length > 0) break;
+  }
+  if (reader.heads.length === 0) reader.finish();
+  // Without a header a first row that is bad says nothing of the others.
+  const first = table.header
+    ? reader.heads[0]
+    : (reader.heads.find((head) => Array.isArray(head)) ?? reader.heads[0]);
+  if (first === undefined) throw new ReadFault('empty_file', 'The file has no rows');
+  if (!Array.isArray(first)) {
+    const { code, message, line } = first.fault;
+    if (code === 'too_many_columns')
+      throw new ReadFault(code, `The first row has more than ${limits.maxColumns} cells`);
+    throw new ReadFault('bad_header', `The first row, in line ${line}, cannot be read (${code}): ${message}`);
+  }
+  return table.header ? columnNames(first) : first.map((_, i) => String(i + 1));
+}
+
+/** Names as they stand, without blanks around them; what is empty is called by its number, what is not unique numbered. */
+export function columnNames(cells: readonly string[]): string[] {
+  const names = cells.map((cell) => cell.trim());
+  if (names.every((name) => name === '')) throw new ReadFault('bad_header', 'The first row names no column');
+  const taken = new Set<string>();
+  // What stands in the file keeps its name; only what is made up gives way.
+  const given = new Set(names);
+  return names.map((name, i) => {
+    const usable = name === '' || name === '__proto__' ? String(i + 1) : name;
+    let unique = usable;
+    for (let n = 2; taken.has(unique) || (unique !== name && given.has(unique)); n++)
+      unique = `${usable}_${n}`;
+    taken.add(unique);
+    return unique;
+  });
+}
