@@ -1,7 +1,6 @@
 /** csv, ndjson and json: the spool holds the lines as they stand in the file, which is head, parts and tail. */
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { stringify } from 'csv-stringify/sync';
 import { valueAt, type Column, type ExportRow, type Format } from './format.ts';
 import { jsonText, plain } from './json.ts';
 import { writeFileBy, type Output } from './output.ts';
@@ -45,16 +44,24 @@ export const json: Format = {
 
 /** Records of RFC 4180. A row of a single empty cell is `""`: an empty line would be no row to many readers. */
 export function csvLines(rows: readonly ExportRow[], columns: readonly Column[], formulas: boolean): string {
-  return csvRecords(rows.map((row) => columns.map(({ path }) => cellText(valueAt(row, path), formulas))));
+  const empty = columns.length === 1 ? '""' : '';
+  let lines = '';
+  for (const row of rows) {
+    for (const [index, { path }] of columns.entries()) {
+      const text = cellText(valueAt(row, path), formulas);
+      if (index > 0) lines += ',';
+      lines += text === '' ? empty : quoted(text);
+    }
+    lines += '\r\n';
+  }
+  return lines;
 }
 
 export const csvHeader = (columns: readonly Column[]): string =>
-  csvRecords([columns.map(({ header }) => header)]);
+  `${columns.map(({ header }) => quoted(header)).join(',')}\r\n`;
 
-const csvRecords = (records: string[][]): string =>
-  records.length === 0
-    ? ''
-    : stringify(records, { record_delimiter: '\r\n', quoted_empty: records[0]?.length === 1 });
+const quoted = (text: string): string =>
+  /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
 /** As OWASP lists them for CSV injection, with the full-width forms that some programs take for the same. */
 const RUN_BY_SPREADSHEETS = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;

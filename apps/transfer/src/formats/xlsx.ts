@@ -10,7 +10,7 @@ import { ZipFile } from './zip-file.ts';
 const SHEET_BYTES = 3 * 1024 ** 3;
 const PIECE_CHARACTERS = 64 * 1024;
 /** Sheets shrink to a tenth at any level. */
-const LEVEL = 2;
+const LEVEL = 1;
 
 export const xlsxOf = (sheetRows: number): Format => ({
   type: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',

@@ -84,7 +84,7 @@ export class ZipFile {
           yield chunk;
         }
       },
-      createDeflateRaw({ level, chunkSize: BLOCK_BYTES }),
+      createDeflateRaw({ level, chunkSize: BLOCK_BYTES, highWaterMark: 8 * BLOCK_BYTES }),
       async (source: AsyncIterable<Buffer>) => {
         for await (const chunk of source) await this.#output.write(chunk);
       },
