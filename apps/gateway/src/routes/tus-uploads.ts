@@ -1,0 +1,302 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Job, JobState, Page, PageQuery } from '@magpie/contracts';
+import { listJobs } from '@magpie/store';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import * as examples from '../examples.ts';
+import { sendPage } from '../paging.ts';
+import { HttpProblem } from '../problems.ts';
+import { publicUrl } from '../public-url.ts';
+import { IdempotencyHeaders } from '../requests.ts';
+import { routeDoc } from '../route-doc.ts';
+import { TUS_VERSION } from '../tus/problems.ts';
+import { TusServer } from '../tus/tus-server.ts';
+import { isUploadId } from '../tus/upload-jobs.ts';
+import { jobView } from '../views.ts';
+
+/** A client that is silent for so long in the middle of a request is cut off, ms. */
+const SILENCE_MS = 60_000;
+/** So long is read on for nothing after an answer that came before all bytes did, ms. */
+const LINGER_MS = 2000;
+
+const TUS = 'It is [tus 1.0](https://tus.io/protocols/resumable-upload): any client of it will do.';
+
+const UploadParams = Type.Object({ id: Type.String({ description: 'The upload’s id, which is its job’s' }) });
+const UploadListQuery = Type.Object(
+  { ...PageQuery.properties, state: Type.Optional(JobState) },
+  { additionalProperties: false },
+);
+const Resumable = {
+  'tus-resumable': Type.Optional(Type.String({ description: 'The version of tus', examples: [TUS_VERSION] })),
+};
+const CreationHeaders = Type.Object({
+  ...Resumable,
+  'upload-length': Type.Optional(
+    Type.String({ description: 'Size of the file, bytes', examples: ['1048576'] }),
+  ),
+  'upload-defer-length': Type.Optional(
+    Type.String({ description: '`1`: the size is said by a later PATCH', examples: ['1'] }),
+  ),
+  'upload-metadata': Type.Optional(
+    Type.String({
+      description: '`filename` and `filetype`, each with its value in Base64',
+      examples: ['filename dGFyZ2V0cy5jc3Y=,filetype dGV4dC9jc3Y='],
+    }),
+  ),
+  ...IdempotencyHeaders.properties,
+});
+const ChunkHeaders = Type.Object({
+  ...Resumable,
+  'upload-offset': Type.Optional(
+    Type.String({ description: 'Where the bytes begin: where the upload is', examples: ['0'] }),
+  ),
+  'upload-checksum': Type.Optional(
+    Type.String({
+      description: 'Algorithm (sha1, sha256, md5) and digest of the body, in Base64',
+      examples: ['sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0='],
+    }),
+  ),
+});
+const OffsetHeaders = Type.Object({ ...Resumable });
+
+const text = (description: string) => ({ type: 'string', description });
+const VERSION = { 'tus-resumable': text('The version of tus') };
+const OFFSET = { 'upload-offset': text('Where the upload is') };
+const EXPIRES = { 'upload-expires': text('When it expires, unfinished') };
+const GONE = ['not_found', 'upload_terminated', 'upload_expired', 'unsupported_tus_version'] as const;
+const SENDING = [
+  'invalid_transition',
+  'upload_stopped',
+  'upload_locked',
+  'upload_paused',
+  'upload_cut_off',
+  'upload_too_large',
+  'too_many_uploads',
+  'chunk_checksum_mismatch',
+] as const;
+
+/** Methods that a client may mean by a POST. */
+const MEANT = new Set(['HEAD', 'PATCH', 'DELETE']);
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { config, store, uploads } = app;
+  const base = publicUrl(config);
+  const tus = new TusServer({
+    store,
+    uploads,
+    announce: (job) => app.announce(job),
+    url: `${base}/api/v1/uploads`,
+    maxBytes: config.MAGPIE_UPLOAD_MAX_BYTES,
+    keepMs: config.MAGPIE_TRANSFER_KEEP,
+    silenceMs: SILENCE_MS,
+  });
+
+  // The bytes are nobody's but the upload's: no parser touches them.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  app.addHook('onRequest', async ({ method }, reply) => {
+    if (method !== 'OPTIONS' && method !== 'GET') void reply.header('tus-resumable', TUS_VERSION);
+  });
+  app.addHook('onResponse', async ({ raw }) => {
+    if (raw.complete || raw.destroyed) return;
+    // Closed at once, with bytes unread, the connection would be reset and the answer perhaps lost.
+    raw.removeAllListeners('readable');
+    raw.resume();
+    const timer = setTimeout(() => raw.destroy(), LINGER_MS).unref();
+    raw.once('close', () => clearTimeout(timer));
+  });
+
+  const answer = async (request: FastifyRequest, reply: FastifyReply, method?: string) => {
+    const { status, headers } = await tus.answer(request, method);
+    return reply.code(status).headers(headers).send();
+  };
+  const checked = (request: FastifyRequest): void => {
+    const { id } = request.params as { id: string };
+    if (!isUploadId(id))
+      throw new HttpProblem('invalid_request', undefined, {
+        errors: [{ field: 'id', message: 'is not the id of an upload' }],
+      });
+  };
+
+  app.options(
+    '/api/v1/uploads',
+    {
+      schema: routeDoc({
+        summary: 'What resumable uploads can do',
+        description: `Versions, extensions, checksum algorithms and the largest size. ${TUS}`,
+        tag: 'transfers',
+        answers: {
+          204: {
+            description: 'In headers',
+            headers: {
+              'tus-version': text('Versions of tus'),
+              'tus-extension': text('Extensions of tus'),
+              'tus-max-size': text('The largest file, bytes'),
+              'tus-checksum-algorithm': text('Algorithms of Upload-Checksum'),
+            },
+          },
+        },
+      }),
+    },
+    (request, reply) => answer(request, reply),
+  );
+
+  app.post(
+    '/api/v1/uploads',
+    {
+      schema: routeDoc({
+        summary: 'Begin a resumable upload',
+        description: `Makes the job of an upload; its address is in \`Location\`. The body may be the first bytes of the file, as \`application/offset+octet-stream\`. ${TUS} An unfinished upload expires after a time without requests.`,
+        tag: 'transfers',
+        headers: CreationHeaders,
+        answers: {
+          201: {
+            description: 'It is made',
+            headers: { location: text('The upload'), ...VERSION, ...OFFSET, ...EXPIRES },
+          },
+        },
+        errors: ['unsupported_tus_version', 'idempotency_conflict', ...SENDING],
+      }),
+    },
+    (request, reply) => answer(request, reply),
+  );
+
+  app.get(
+    '/api/v1/uploads',
+    {
+      schema: routeDoc({
+        summary: 'List uploads',
+        description: 'The jobs of uploads of every sort, newest first.',
+        tag: 'transfers',
+        query: UploadListQuery,
+        answers: {
+          200: {
+            description: 'A page of jobs',
+            schema: Page(Job),
+            example: { items: [examples.job], next: null },
+          },
+        },
+        errors: ['invalid_cursor'],
+      }),
+    },
+    async (request, reply) => {
+      const { state, ...rest } = request.query;
+      const filter = { state, source: 'upload', from: undefined, to: undefined };
+      const { rows, next } = await listJobs(store, filter, rest);
+      return sendPage(
+        request,
+        reply,
+        rows.map((job) => jobView(job, base)),
+        next,
+      );
+    },
+  );
+
+  app.head(
+    '/api/v1/uploads/:id',
+    {
+      config: { swagger: { exposeHeadRoute: true } },
+      schema: routeDoc({
+        summary: 'Where a resumable upload is',
+        description: `How many bytes it has: where to go on. Its job, with all else, is at \`/api/v1/jobs/{id}\`. ${TUS}`,
+        tag: 'transfers',
+        params: UploadParams,
+        headers: OffsetHeaders,
+        answers: {
+          200: {
+            description: 'In headers',
+            headers: {
+              ...VERSION,
+              ...OFFSET,
+              'upload-length': text('Size of the file, bytes'),
+              'upload-defer-length': text('`1` while the size is not known'),
+              'upload-metadata': text('As it was given'),
+            },
+          },
+        },
+        errors: [...GONE, 'upload_locked', 'upload_paused', 'too_many_uploads'],
+      }),
+      preHandler: async (request) => checked(request),
+    },
+    (request, reply) => answer(request, reply),
+  );
+
+  app.patch(
+    '/api/v1/uploads/:id',
+    {
+      schema: routeDoc({
+        summary: 'Send bytes of a resumable upload',
+        description: `The body, \`application/offset+octet-stream\`, is what follows the bytes that are there; what came before a connection broke is kept, unless an Upload-Checksum was given. With the last byte the job is completed. While the job is paused, a request under way is not read from and goes on when it is resumed; a new one is 423, as is a second one at the same time. ${TUS}`,
+        tag: 'transfers',
+        params: UploadParams,
+        headers: ChunkHeaders,
+        answers: {
+          204: { description: 'They are kept', headers: { ...VERSION, ...OFFSET, ...EXPIRES } },
+        },
+        errors: [...GONE, ...SENDING, 'upload_offset_conflict', 'unsupported_media_type'],
+      }),
+      preHandler: async (request) => checked(request),
+    },
+    (request, reply) => answer(request, reply),
+  );
+
+  app.delete(
+    '/api/v1/uploads/:id',
+    {
+      schema: routeDoc({
+        summary: 'End a resumable upload for good',
+        description: `Terminates its job: a request under way is aborted, and all bytes go. Of a finished upload the file goes. ${TUS}`,
+        tag: 'transfers',
+        params: UploadParams,
+        headers: OffsetHeaders,
+        answers: { 204: { description: 'It is over', headers: VERSION } },
+        errors: [...GONE, 'invalid_transition', 'upload_locked'],
+      }),
+      preHandler: async (request) => checked(request),
+    },
+    (request, reply) => answer(request, reply),
+  );
+
+  app.post(
+    '/api/v1/uploads/:id',
+    {
+      schema: routeDoc({
+        summary: 'PATCH, HEAD or DELETE by POST',
+        description: `For clients that cannot send those methods: \`X-HTTP-Method-Override\` names the one that is meant. ${TUS}`,
+        tag: 'transfers',
+        params: UploadParams,
+        headers: Type.Object({
+          ...ChunkHeaders.properties,
+          'x-http-method-override': Type.Optional(
+            Type.String({ description: 'The method that is meant', examples: ['PATCH'] }),
+          ),
+        }),
+        answers: {
+          204: {
+            description: 'As of the method that is meant',
+            headers: { ...VERSION, ...OFFSET, ...EXPIRES },
+          },
+        },
+        errors: [
+          ...GONE,
+          ...SENDING,
+          'upload_offset_conflict',
+          'unsupported_media_type',
+          'method_not_allowed',
+        ],
+      }),
+      preHandler: async (request) => checked(request),
+    },
+    (request, reply) => {
+      const meant = String(request.headers['x-http-method-override'] ?? '').toUpperCase();
+      if (!MEANT.has(meant))
+        throw new HttpProblem('method_not_allowed', 'Name PATCH, HEAD or DELETE in X-HTTP-Method-Override.', {
+          headers: { allow: 'HEAD, PATCH, DELETE, POST' },
+        });
+      return answer(request, reply, meant);
+    },
+  );
+};
+
+export default routes;

@@ -1,0 +1,272 @@
+/**
+ * Where uploads by tus are: their bytes in a file, all else in their jobs, so that any gateway goes on with them.
+ *
+ * Offset: how long the file is, but no more than `checkpoint.keep` of the job while that is set: what follows came with
+ * an Upload-Checksum that was not compared yet, and is cut off before anything else is written.
+ * Kill -9 on any line: the next request finds the offset by the same rule.
+ * The last byte: synced, hashed, renamed, then the job is completed; whoever finds all bytes there and the job not
+ * completed does that again.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { DataStore, Metadata, Upload } from '@tus/server';
+import type { Readable } from 'node:stream';
+import { renameForGood } from '../uploads/file-writer.ts';
+import { HttpProblem } from '../problems.ts';
+import { Lines } from '../uploads/lines.ts';
+import { ReceivingEnded, type Receiving, type TransferJob } from '../uploads/receiving.ts';
+import type { Uploads } from '../uploads/uploads.ts';
+import { bytesOf, currentExchange, type Exchange } from './exchange.ts';
+import { locked, refusal, terminated, tooLong } from './problems.ts';
+import { bytesAt, cutOff, digestOf, openAfter, writeAt, type Paths } from './upload-file.ts';
+import type { UploadJobs } from './upload-jobs.ts';
+
+/** What works, in the words of `Tus-Extension`. */
+const EXTENSIONS = [
+  'creation',
+  'creation-with-upload',
+  'creation-defer-length',
+  'termination',
+  'checksum',
+  'expiration',
+];
+
+export interface UploadStoreOptions {
+  uploads: Uploads;
+  jobs: UploadJobs;
+  /** MAGPIE_UPLOAD_MAX_BYTES. */
+  maxBytes: number;
+  /** MAGPIE_TRANSFER_KEEP, ms. */
+  keepMs: number;
+  /** A sender that is silent for so long counts as gone, ms. */
+  silenceMs: number;
+}
+
+export class UploadStore extends DataStore {
+  override extensions = EXTENSIONS;
+  readonly #options: UploadStoreOptions;
+
+  constructor(options: UploadStoreOptions) {
+    super();
+    this.#options = options;
+  }
+
+  override getExpiration(): number {
+    return this.#options.keepMs;
+  }
+
+  /** Makes the job of an upload, and gives the upload its id. */
+  override async create(upload: Upload): Promise<Upload> {
+    const exchange = currentExchange();
+    const { job, replayed } = await this.#options.jobs.create(exchange, upload.size ?? null);
+    exchange.job = job;
+    exchange.replayed = replayed;
+    upload.id = job._id;
+    upload.creation_date = this.#since(job);
+    if (!replayed && upload.size === 0) await this.finish(exchange, job._id);
+    else if (!replayed && exchange.sends) await this.hold(exchange, job._id);
+    return upload;
+  }
+
+  override async getUpload(id: string): Promise<Upload> {
+    const job = currentExchange().job ?? (await this.#options.jobs.find(id));
+    const { metadata } = job.transfer.options;
+    const { totalBytes } = job.transfer;
+    return new Upload({
+      id,
+      offset: await this.offsetOf(job),
+      ...(totalBytes === null ? {} : { size: totalBytes }),
+      ...(typeof metadata === 'string' ? { metadata: Metadata.parse(metadata) } : {}),
+      creation_date: this.#since(job),
+    });
+  }
+
+  /** The server reckons when an upload expires from when it was made. */
+  #since({ transfer, createdAt }: TransferJob): string {
+    const { expiresAt } = transfer;
+    return new Date(
+      (expiresAt ?? createdAt).getTime() - (expiresAt ? this.#options.keepMs : 0),
+    ).toISOString();
+  }
+
+  override async declareUploadLength(id: string, length: number): Promise<void> {
+    const { job } = currentExchange();
+    if (job !== undefined) await this.#options.jobs.note(job, { totalBytes: length });
+  }
+
+  override async remove(id: string): Promise<void> {
+    await this.#options.jobs.terminate(await this.#options.jobs.find(id));
+  }
+
+  /** Takes the bytes of the request that is being answered; `stream`, which is empty, stands for them. */
+  override async write(stream: Readable, id: string, offset: number): Promise<number> {
+    stream.resume();
+    const exchange = currentExchange();
+    const { receiving } = exchange;
+    if (receiving === undefined) return exchange.job === undefined ? offset : this.offsetOf(exchange.job);
+    const handle = await openAfter(this.#paths(id), offset);
+    try {
+      return await this.#receive(exchange, receiving, handle, offset);
+    } catch (error) {
+      throw await this.#ended(receiving, handle, error);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async offsetOf({ _id, state, transfer }: TransferJob): Promise<number> {
+    if (state === 'completed') return transfer.file?.bytes ?? 0;
+    const { keep } = (transfer.checkpoint ?? {}) as { keep?: number };
+    return Math.min(await bytesAt(this.#paths(_id)), keep ?? Infinity);
+  }
+
+  /**
+   * Takes the upload for this request, until its `release`.
+   * @throws HttpProblem `upload_locked`, `upload_paused`, `invalid_transition` …
+   */
+  async hold(exchange: Exchange, id: string): Promise<Receiving> {
+    const held = Promise.withResolvers<Receiving>();
+    const over = Promise.withResolvers<void>();
+    const begin = { protocol: 'tus', states: ['queued', 'running', 'waiting'], anew: false } as const;
+    const holding = this.#options.uploads.receive(id, begin, (receiving) => {
+      held.resolve(receiving);
+      return over.promise;
+    });
+    holding.catch((error: unknown) => held.reject(refusal(error)));
+    const receiving = await held.promise;
+    exchange.receiving = receiving;
+    exchange.job = receiving.job;
+    exchange.rows = receiving.job.transfer.rows;
+    exchange.release = async () => {
+      over.resolve();
+      await holding.catch(() => undefined);
+    };
+    return receiving;
+  }
+
+  /** Brings an upload to its end of which all bytes are there. */
+  async finish(exchange: Exchange, id: string): Promise<void> {
+    const receiving = await this.hold(exchange, id);
+    const size = receiving.job.transfer.totalBytes ?? 0;
+    const handle = await openAfter(this.#paths(id), size);
+    try {
+      receiving.written(size - receiving.bytes);
+      exchange.job = await this.#complete(exchange, receiving, handle, size);
+    } catch (error) {
+      throw await this.#ended(receiving, handle, error);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /**
+   * All bytes of it are there, and whoever was to complete it died: it is completed now. A client takes what it is told
+   * for all bytes as the end.
+   */
+  async finishIfWhole(exchange: Exchange, job: TransferJob): Promise<void> {
+    const live = ['queued', 'running', 'waiting', 'pausing', 'paused'].includes(job.state);
+    const { totalBytes } = job.transfer;
+    if (live && totalBytes !== null && (await this.offsetOf(job)) >= totalBytes)
+      await this.finish(exchange, job._id);
+  }
+
+  async #receive(
+    exchange: Exchange,
+    receiving: Receiving,
+    handle: FileHandle,
+    offset: number,
+  ): Promise<number> {
+    const { jobs, maxBytes, silenceMs } = this.#options;
+    const { checksum, body } = exchange;
+    const { job } = receiving;
+    const lines = new Lines();
+    const rowsBefore = exchange.rows;
+    const limit = job.transfer.totalBytes ?? maxBytes;
+    // What a crash left uncounted, or counted and lost.
+    receiving.written(offset - receiving.bytes);
+    await jobs.note(job, {
+      checkpoint: checksum === undefined ? null : { keep: offset },
+      expiresAt: jobs.expiry(),
+    });
+    let position = offset;
+    let broken = false;
+    let failure: unknown;
+    try {
+      const chunks = bytesOf(body, silenceMs, () => (broken = true));
+      for await (const chunk of receiving.gate(chunks)) {
+        if (position + chunk.length > limit) throw tooLong();
+        checksum?.update(chunk);
+        await writeAt(handle, chunk, position, receiving);
+        position += chunk.length;
+        this.#count(exchange, chunk.length, lines.in(chunk));
+      }
+    } catch (error) {
+      if (receiving.ended === 'lost') throw error;
+      failure = error;
+    }
+    const whole = failure === undefined && !broken;
+    const wrong = checksum !== undefined && !(whole && checksum.matches());
+    if (wrong || failure instanceof HttpProblem) {
+      await cutOff(handle, offset);
+      this.#count(exchange, offset - position, rowsBefore - exchange.rows);
+      position = offset;
+    } else await handle.datasync();
+    await jobs.note(job, { checkpoint: null, expiresAt: jobs.expiry() });
+    if (failure !== undefined) throw failure;
+    if (broken) throw new ReceivingEnded('cut off');
+    if (wrong) throw new HttpProblem('chunk_checksum_mismatch');
+    if (position === job.transfer.totalBytes)
+      exchange.job = await this.#complete(exchange, receiving, handle, position);
+    return position;
+  }
+
+  #count(exchange: Exchange, bytes: number, rows: number): void {
+    exchange.rows += rows;
+    exchange.receiving?.written(bytes, rows);
+  }
+
+  async #complete(
+    exchange: Exchange,
+    receiving: Receiving,
+    handle: FileHandle,
+    bytes: number,
+  ): Promise<TransferJob> {
+    const { id, job } = receiving;
+    const { filename, filetype } = job.transfer.options;
+    const paths = this.#paths(id);
+    await handle.sync();
+    const { sha256, rows } = await digestOf(handle, bytes, () => {
+      if (receiving.ended) throw new ReceivingEnded(receiving.ended);
+    });
+    this.#count(exchange, 0, rows - exchange.rows);
+    // From here to the new name nobody else may take it for his.
+    if (!(await receiving.holds())) throw new ReceivingEnded('lost');
+    await renameForGood(paths.part, paths.file);
+    const file = {
+      name: typeof filename === 'string' ? filename : id,
+      type: String(filetype),
+      bytes,
+      sha256,
+      path: `uploads/${id}`,
+    };
+    const expiresAt = this.#options.jobs.expiry();
+    return (await receiving.complete(file, { checkpoint: null, expiresAt })) as TransferJob;
+  }
+
+  /** What is answered when an upload cannot go on, and what is asked of its job is done. */
+  async #ended(receiving: Receiving, handle: FileHandle, error: unknown): Promise<unknown> {
+    const ended = receiving.ended ?? (error instanceof ReceivingEnded ? error.reason : undefined);
+    if (ended === 'lost') return locked();
+    if (ended === 'terminating') return terminated();
+    if (ended === 'stopping') {
+      await handle.sync();
+      await receiving.stopped({ expiresAt: this.#options.jobs.expiry() });
+      return new HttpProblem('upload_stopped', 'Its bytes are kept: retry the job to go on.');
+    }
+    return ended === undefined ? error : new HttpProblem('upload_cut_off', undefined, { retryAfter: 2 });
+  }
+
+  #paths(id: string): Paths {
+    const { uploads } = this.#options;
+    return { part: uploads.part(id), file: uploads.file(id) };
+  }
+}
