@@ -132,15 +132,19 @@ class Importer {
     const { end, line, rows } = this.#state;
     const limits = { ...read.limits, maxRows: Math.max(0, read.limits.maxRows - rows) };
     const batches = readRows(path, options.detected, { ...read, limits }, { end, line }, signal);
-    for (;;) {
-      const { value, done } = await reading(() => batches.next());
-      if (done) return undefined;
-      if ((value as Read).rows.length === 0) continue;
-      const checked = check(value as Read, sink, stops);
-      await needRoom(this.#places.work(this.#work.id), this.#limits.MAGPIE_DISK_RESERVE);
-      await rejects.add(checked.faults);
-      yield { ...checked, rejects: rejects.size };
-      if (checked.stoppedBy !== undefined) return undefined;
+    try {
+      for (;;) {
+        const { value, done } = await reading(() => batches.next());
+        if (done) return undefined;
+        if ((value as Read).rows.length === 0) continue;
+        const checked = check(value as Read, sink, stops);
+        await needRoom(this.#places.work(this.#work.id), this.#limits.MAGPIE_DISK_RESERVE);
+        await rejects.add(checked.faults);
+        yield { ...checked, rejects: rejects.size };
+        if (checked.stoppedBy !== undefined) return undefined;
+      }
+    } finally {
+      await batches.return(undefined);
     }
   }
 

@@ -1,0 +1,246 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { idOf } from '@magpie/domain';
+import type { ItemDocument, LinkDocument } from '@magpie/store';
+import { mixedFile, urlOf } from '../testing/import-files.ts';
+import { addsUp, World } from '../testing/world.ts';
+
+jest.setTimeout(120_000);
+
+let world: World;
+beforeAll(async () => {
+  world = await World.make();
+});
+afterAll(() => world.close());
+beforeEach(async () => {
+  await world.store.items.collection.deleteMany({});
+  await world.store.links.collection.deleteMany({});
+});
+
+const all = async <T>(model: 'items' | 'links', filter: object = {}): Promise<T[]> =>
+  (await world.store[model].collection
+    .find(filter as never)
+    .sort({ _id: 1 })
+    .toArray()) as unknown as T[];
+
+const rejectsOf = (id: string): Promise<string> =>
+  readFile(join(world.places.work(id), 'rejects.csv'), 'utf8');
+
+test('20,000 rows with 1 % bad: exact counts, and the reason of each bad row', async () => {
+  const file = mixedFile();
+  const id = await world.transfer('import', { upload: await world.upload(file.text), as: 'items' });
+  const job = await world.until(id, 'completed');
+  expect(job.counts).toEqual({
+    discovered: file.rows,
+    stored: file.good,
+    shared: 0,
+    skipped: file.duplicate,
+    failed: file.bad.size,
+    pending: 0,
+  });
+  expect(addsUp(job)).toBe(true);
+  expect(job.transfer).toMatchObject({
+    rows: file.rows,
+    totalRows: file.rows,
+    bytes: Buffer.byteLength(file.text),
+    totalBytes: Buffer.byteLength(file.text),
+    options: { detected: { format: 'csv', delimiter: ',', columns: ['url', 'kind', 'title', 'note'] } },
+    report: { rows: file.rows, stored: file.good, duplicate: file.duplicate, rejected: file.bad.size },
+  });
+  const rejects = await rejectsOf(id);
+  const [header, ...lines] = rejects.trimEnd().split('\r\n');
+  expect(header).toBe('line,column,code,message');
+  expect(lines.map((line) => line.split(',').slice(0, 3))).toEqual(
+    [...file.bad].map(([line, [column, code]]) => [String(line), column, code]),
+  );
+  expect(rejects).not.toContain('hunter2');
+  const { firstErrors } = job.transfer.report as { firstErrors: { line: number; code: string }[] };
+  expect(firstErrors.map(({ line, code }) => [line, code])).toEqual(
+    [...file.bad].slice(0, 20).map(([line, [, code]]) => [line, code]),
+  );
+
+  expect(await world.store.items.collection.countDocuments({})).toBe(file.good);
+  expect(await world.store.links.collection.countDocuments({ jobId: id, state: 'stored' } as never)).toBe(
+    file.good,
+  );
+});
+
+test('an item and its link are as the platform makes them', async () => {
+  const text =
+    '{"url":"HTTPS://Example.org:443/%7Ea#x","kind":"text","page":"http://example.org","title":"T","n":{"deep":[1,null]}}\n';
+  const id = await world.transfer('import', {
+    upload: await world.upload(text, 'rows.ndjson'),
+    as: 'items',
+    source: 'web-text',
+  });
+  await world.until(id, 'completed');
+  const url = 'https://example.org/~a';
+  const item = idOf('text', url);
+  expect(await all<ItemDocument>('items')).toEqual([
+    {
+      _id: item,
+      kind: 'text',
+      url,
+      host: 'example.org:443',
+      finalUrl: url,
+      page: 'http://example.org/',
+      source: 'web-text',
+      data: { title: 'T', n: { deep: [1, null] } },
+      refs: 1,
+      revision: 1,
+      order: expect.any(Number) as number,
+      storedAt: expect.any(Date) as Date,
+      checkedAt: expect.any(Date) as Date,
+    },
+  ]);
+  expect(await all<LinkDocument>('links')).toEqual([
+    {
+      _id: `${id}:${item}`,
+      jobId: id,
+      target: item,
+      of: 'item',
+      kind: 'text',
+      url,
+      state: 'stored',
+      order: expect.any(Number) as number,
+      brought: true,
+    },
+  ]);
+});
+
+test('a mapping takes the columns it names, by name or by number', async () => {
+  const text = 'Address;What;Drop\nhttps://example.org/1;One;x\nhttps://example.org/2;;y\n';
+  const id = await world.transfer('import', {
+    upload: await world.upload(text),
+    as: 'items',
+    kind: 'image',
+    mapping: { url: 'Address', alt: 2 },
+  });
+  await world.until(id, 'completed');
+  const items = await all<ItemDocument>('items');
+  expect(items.map(({ kind, data }) => [kind, data])).toEqual(
+    expect.arrayContaining([
+      ['image', { alt: 'One' }],
+      ['image', {}],
+    ]),
+  );
+});
+
+test('without a column for the address, or with a mapping to none, it fails and says what there is', async () => {
+  const upload = await world.upload('a,b\n1,2\n');
+  for (const rest of [{}, { mapping: { url: 'c' } }, { mapping: { url: 3 } }]) {
+    const id = await world.transfer('import', { upload, as: 'items', ...rest });
+    const { error } = await world.until(id, 'failed');
+    expect(error).toEqual({
+      code: 'missing_column',
+      message: 'The file has no column for `url`. It has `a`, `b`.',
+    });
+  }
+});
+
+test('a file of which nothing can be used fails; so does one that is gone', async () => {
+  const id = await world.transfer('import', { upload: await world.upload('url\nx\ny\n'), as: 'items' });
+  expect((await world.until(id, 'failed')).error).toMatchObject({ code: 'no_good_row' });
+  expect((await rejectsOf(id)).trimEnd().split('\r\n')).toHaveLength(3);
+  const gone = await world.transfer('import', { upload: 'nothere0', as: 'items' });
+  expect((await world.until(gone, 'failed')).error).toMatchObject({ code: 'upload_gone' });
+});
+
+test('items that are kept already are shared, and the second file of the same rows brings none', async () => {
+  const text = `url\n${Array.from({ length: 50 }, (_, i) => urlOf(i)).join('\n')}\n`;
+  const first = await world.transfer('import', { upload: await world.upload(text), as: 'items' });
+  await world.until(first, 'completed');
+  const second = await world.transfer('import', { upload: await world.upload(text), as: 'items' });
+  const job = await world.until(second, 'completed');
+  expect(job.counts).toMatchObject({ discovered: 50, stored: 0, shared: 50, skipped: 0 });
+  const items = await all<ItemDocument>('items');
+  expect(new Set(items.map(({ refs }) => refs))).toEqual(new Set([2]));
+  const links = await all<LinkDocument>('links', { jobId: second });
+  expect(links.every(({ state, brought }) => state === 'shared' && brought === undefined)).toBe(true);
+});
+
+test('two imports of the same rows at once: each item is there once, with both references', async () => {
+  await world.addService();
+  const text = `url,title\n${Array.from({ length: 5000 }, (_, i) => `${urlOf(i)},T${String(i)}`).join('\n')}\n`;
+  const uploads = await Promise.all([world.upload(text), world.upload(text)]);
+  const ids = await Promise.all(uploads.map((upload) => world.transfer('import', { upload, as: 'items' })));
+  const jobs = await Promise.all(ids.map((id) => world.until(id, 'completed')));
+  expect(jobs.map(({ counts }) => counts.stored + counts.shared)).toEqual([5000, 5000]);
+  expect(jobs.reduce((sum, { counts }) => sum + counts.stored, 0)).toBe(5000);
+  const items = await all<ItemDocument>('items');
+  expect(items).toHaveLength(5000);
+  expect(new Set(items.map(({ refs }) => refs))).toEqual(new Set([2]));
+  const brought = await all<LinkDocument>('links', { brought: true });
+  expect(new Set(brought.map(({ target }) => target)).size).toBe(5000);
+});
+
+test('onError stop ends at the first bad row and keeps what was before; a retry goes on after it', async () => {
+  const rows = Array.from({ length: 2500 }, (_, i) => (i === 1500 ? 'nothing' : urlOf(i)));
+  const id = await world.transfer('import', {
+    upload: await world.upload(`url\n${rows.join('\n')}\n`),
+    as: 'items',
+    onError: 'stop',
+  });
+  const job = await world.until(id, 'failed');
+  expect(job.error).toMatchObject({
+    code: 'bad_row',
+    message: expect.stringMatching(/^Line 1502, column url: .*1500 rows/) as string,
+  });
+  expect(job.counts).toMatchObject({ discovered: 1501, stored: 1500, failed: 1 });
+  expect(await world.store.items.collection.countDocuments({})).toBe(1500);
+  await world.control(id, 'retry');
+  const after = await world.until(id, 'completed');
+  expect(after.counts).toMatchObject({ discovered: 2500, stored: 2499, failed: 1 });
+  expect((await rejectsOf(id)).trimEnd().split('\r\n')).toHaveLength(2);
+});
+
+test('a dry run says what would be, and writes nothing', async () => {
+  const kept = await world.transfer('import', {
+    upload: await world.upload(`url\n${[1, 2, 3].map(urlOf).join('\n')}\n`),
+    as: 'items',
+  });
+  await world.until(kept, 'completed');
+  const before = [await all('items'), await all('links')];
+  const file = mixedFile(3000);
+  const id = await world.transfer('import', {
+    upload: await world.upload(file.text),
+    as: 'items',
+    dryRun: true,
+  });
+  const job = await world.until(id, 'completed');
+  expect(job.transfer.report).toMatchObject({
+    dryRun: true,
+    rows: 3000,
+    stored: file.good - 3,
+    shared: 3,
+    duplicate: file.duplicate,
+    rejected: file.bad.size,
+  });
+  expect(job.counts).toMatchObject({ stored: 0, shared: 0, failed: file.bad.size });
+  expect(addsUp(job)).toBe(true);
+  expect((await rejectsOf(id)).trimEnd().split('\r\n')).toHaveLength(file.bad.size + 1);
+  expect([await all('items'), await all('links')]).toEqual(before);
+});
+
+test('rows that would harm the database, or a spreadsheet, are rejected or made harmless', async () => {
+  const rows = [
+    { url: urlOf(1), nested: { textIndexLanguage: 'klingon' } },
+    { url: urlOf(2), kind: 'video', publishedAt: ['a'], channelId: ['b'] },
+    { url: urlOf(3), ['a\0b']: 1 },
+    { url: urlOf(4), deep: JSON.parse('['.repeat(40) + ']'.repeat(40)) as unknown },
+    { url: 17 },
+    { url: urlOf(6), $set: { $where: 'x' }, 'a.b': 1, data: { title: 'in data' }, 'data.alt': 'too' },
+    { url: '=cmd|calc' },
+  ];
+  const id = await world.transfer('import', {
+    upload: await world.upload(rows.map((row) => JSON.stringify(row)).join('\n'), 'rows.ndjson'),
+    as: 'items',
+  });
+  const job = await world.until(id, 'completed');
+  expect(job.counts).toMatchObject({ discovered: 7, stored: 1, failed: 6 });
+  expect((await all<ItemDocument>('items')).map(({ data }) => data)).toEqual([
+    { $set: { $where: 'x' }, 'a.b': 1, title: 'in data', alt: 'too' },
+  ]);
+  expect(await rejectsOf(id)).not.toMatch(/^[=+\-@]|,"?[=+\-@]/m);
+});
