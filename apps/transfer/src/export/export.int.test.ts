@@ -1,0 +1,526 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { newId, nextOrder } from '@magpie/domain';
+import { listItems, removeJob, type ItemDocument } from '@magpie/store';
+import { parse } from 'csv-parse/sync';
+import ExcelJS from 'exceljs';
+import { unzipSync } from 'fflate';
+import { parquetReadObjects } from 'hyparquet';
+import { tidy } from '../tidy/tidy.ts';
+import { ask, BASE, exported, fileOf, ids, idsOf, itemOf, leftOf, shown, store } from '../testing/exports.ts';
+import { pause, World } from '../testing/world.ts';
+
+const HOUR = 3_600_000;
+
+describe('an export', () => {
+  let world: World;
+  let items: ItemDocument[];
+
+  beforeAll(async () => {
+    world = await World.make();
+    items = await store(world.store, 20_000);
+  }, 120_000);
+  afterAll(() => world.close());
+
+  it('has exactly what was stored when it was asked for, while others come and change', async () => {
+    const { collection } = world.store.items;
+    let going = true;
+    let n = items.length;
+    const late: string[] = [];
+    const coming = (async () => {
+      while (going) {
+        const some = Array.from({ length: 200 }, () => itemOf(n++, { kind: 'late' }));
+        late.push(...ids(some));
+        await collection.insertMany(some as never[]);
+        const from = Math.floor(Math.random() * items.length);
+        const changed = ids(items.slice(from, from + 200));
+        await collection.updateMany({ _id: { $in: changed } } as never, [
+          { $set: { 'data.a': n, 'data.b': n, revision: { $add: ['$revision', 1] } } },
+        ]);
+      }
+    })();
+    await world.eventually(
+      () => late.length,
+      (count) => count > 400,
+    );
+    try {
+      const before = [...late];
+      const { job, bytes } = await exported(world, { format: 'ndjson' });
+      const got = idsOf(bytes);
+      const own = new Set(ids(items));
+      expect(got.filter((id) => own.has(id))).toEqual(ids(items));
+      // Of those that came: the first ones, in order. What was on its way when it was asked for may be in.
+      const came = got.filter((id) => !own.has(id));
+      expect(came).toEqual(late.slice(0, came.length));
+      expect(came.length).toBeGreaterThanOrEqual(before.length - 200);
+      expect(came.length).toBeLessThanOrEqual(before.length + 200);
+      expect(late.length).toBeGreaterThan(came.length + 200);
+      for (const line of bytes.toString('utf8').trim().split('\n')) {
+        const { data } = JSON.parse(line) as { data: { a: number; b: number } };
+        expect(data.a).toBe(data.b);
+      }
+      expect(job.transfer).toMatchObject({
+        rows: got.length,
+        totalRows: got.length,
+        bytes: bytes.length,
+        totalBytes: bytes.length,
+        report: { rows: got.length },
+      });
+      expect(await leftOf(world, job._id)).toEqual([
+        dirname(job.transfer.file?.path ?? '')
+          .split('/')
+          .at(-1),
+      ]);
+    } finally {
+      going = false;
+      await coming;
+    }
+    await collection.deleteMany({ kind: 'late' } as never);
+    items = (await collection
+      .find({ kind: 'image' } as never)
+      .sort({ order: 1 })
+      .toArray()) as never;
+  });
+
+  describe('in its formats, read by others', () => {
+    let few: ItemDocument[];
+    const kind = 'odd';
+    const asked = { kind };
+    const DEFAULT = [
+      'id',
+      'kind',
+      'url',
+      'finalUrl',
+      'page',
+      'source',
+      'data',
+      'file.url',
+      'file.type',
+      'file.bytes',
+      'file.sha256',
+      'file.width',
+      'file.height',
+      'revision',
+      'storedAt',
+      'checkedAt',
+    ];
+
+    beforeAll(async () => {
+      few = await store(world.store, 1500, (n) => {
+        const item = itemOf(n, { kind, url: `https://odd.example/${n}`, data: { title: `=SUM(${n})`, n } });
+        if (n % 3 === 0) delete item.file;
+        return item;
+      });
+    });
+
+    it('ndjson, json and both compressed: the items as the API shows them', async () => {
+      for (const gzip of [false, true]) {
+        const ndjson = await exported(world, { ...asked, format: 'ndjson', gzip });
+        const json = await exported(world, { ...asked, format: 'json', gzip });
+        const text = ({ bytes }: { bytes: Buffer }): string =>
+          (gzip ? execFileSync('gzip', ['-dc'], { input: bytes, maxBuffer: 1 << 30 }) : bytes).toString();
+        const rows = text(ndjson)
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as unknown);
+        expect(rows).toEqual(shown(few));
+        expect(JSON.parse(text(json))).toEqual(shown(few));
+        const day = ndjson.job.createdAt.toISOString().slice(0, 10);
+        expect(ndjson.job.transfer.file).toMatchObject({
+          name: `magpie-odd-${day}.ndjson${gzip ? '.gz' : ''}`,
+          type: gzip ? 'application/gzip' : 'application/x-ndjson',
+        });
+      }
+    });
+
+    const cell = (item: ItemDocument, field: string): unknown =>
+      field
+        .split('.')
+        .reduce<unknown>(
+          (value, name) => (value as Record<string, unknown> | null)?.[name],
+          shown([item])[0],
+        ) ?? null;
+
+    it('csv', async () => {
+      const { bytes } = await exported(world, { ...asked, format: 'csv', gzip: true });
+      const rows = parse<Record<string, string>>(gunzipSync(bytes), { columns: true });
+      expect(Object.keys(rows[0] ?? {})).toEqual(DEFAULT);
+      expect(rows).toEqual(
+        few.map((item) =>
+          Object.fromEntries(
+            DEFAULT.map((field) => {
+              const value = cell(item, field);
+              const text =
+                value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+              return [field, text];
+            }),
+          ),
+        ),
+      );
+    });
+
+    it('csv with named columns, harmless to spreadsheets unless they are wanted', async () => {
+      const fields = ['data.title', 'url', 'data.none'];
+      for (const formulas of [false, true]) {
+        const { bytes } = await exported(world, { ...asked, format: 'csv', fields, formulas });
+        const [head, ...rows] = parse(bytes);
+        expect(head).toEqual(fields);
+        expect(rows).toEqual(few.map((item, n) => [`${formulas ? '' : "'"}=SUM(${n})`, item.url, '']));
+      }
+    });
+
+    it('parquet', async () => {
+      const { bytes } = await exported(world, { ...asked, format: 'parquet' });
+      const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+      const rows = (await parquetReadObjects({ file })) as Record<string, unknown>[];
+      expect(rows).toHaveLength(few.length);
+      expect(rows.map((row) => [row['id'], row['url'], row['file.sha256'] ?? null])).toEqual(
+        few.map((item) => [item._id, item.url, item.file?.sha256 ?? null]),
+      );
+      expect(rows.map((row) => new Date(row['storedAt'] as string).getTime())).toEqual(
+        few.map(({ storedAt }) => storedAt.getTime()),
+      );
+      expect(rows.map((row) => Number(row['file.bytes'] ?? 0))).toEqual(
+        few.map(({ file }) => file?.bytes ?? 0),
+      );
+    });
+
+    it('xlsx', async () => {
+      const fields = ['id', 'url', 'data.title', 'data.n', 'storedAt'];
+      const { bytes } = await exported(world, { ...asked, format: 'xlsx', fields });
+      const book = new ExcelJS.Workbook();
+      await book.xlsx.load(bytes as never);
+      const rows: unknown[][] = [];
+      book.worksheets[0]?.eachRow((row) => rows.push((row.values as unknown[]).slice(1)));
+      expect(rows.shift()).toEqual(fields);
+      expect(rows.map(([id, url, , n]) => [id, url, n])).toEqual(
+        few.map((item, i) => [item._id, item.url, i]),
+      );
+      // Text, never a formula.
+      for (const row of rows) expect(typeof row[2]).toBe('string');
+    });
+
+    it('zip, with the files and a manifest', async () => {
+      const withFiles = await store(world.store, 30, (n) =>
+        itemOf(n, { kind: 'zipped', url: `https://z.example/${n}` }),
+      );
+      const bodies = new Map<string, string>();
+      for (const [n, { file }] of withFiles.entries()) {
+        const path = join(world.data, 'files', file?.path ?? '');
+        await mkdir(dirname(path), { recursive: true });
+        // One of them is gone.
+        if (n === 7) continue;
+        await writeFile(path, `bytes of ${n}`);
+        bodies.set(file?.sha256 ?? '', `bytes of ${n}`);
+      }
+      const { bytes, job } = await exported(world, { kind: 'zipped', format: 'zip' });
+      const entries = unzipSync(bytes);
+      const manifest = Buffer.from(entries['manifest.ndjson'] ?? [])
+        .toString()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(manifest.map(({ id }) => id)).toEqual(ids(withFiles));
+      for (const [n, { file, sha256, missing }] of manifest.entries()) {
+        expect(missing).toBe(n === 7);
+        if (n !== 7)
+          expect(Buffer.from(entries[file as string] ?? []).toString()).toBe(bodies.get(sha256 as string));
+      }
+      expect(job.transfer.report).toMatchObject({ items: 30, files: 29, missingFiles: 1 });
+      expect(bytes.includes('"path"')).toBe(false);
+    });
+
+    it('of nothing at all', async () => {
+      const { bytes, job } = await exported(world, { kind: 'none', format: 'json', filename: 'my file' });
+      expect(JSON.parse(bytes.toString())).toEqual([]);
+      expect(job.transfer).toMatchObject({ rows: 0, totalRows: 0, file: { name: 'my file.json' } });
+    });
+  });
+
+  it('has what the same search finds, by each filter', async () => {
+    const jobId = newId();
+    const at = Date.parse('2024-02-28T12:00:00Z');
+    const few = await store(world.store, 200, (n) => {
+      const storedAt = new Date(at + n * HOUR);
+      return itemOf(n, {
+        kind: n % 2 ? 'fa' : 'fb',
+        url: `https://filter.example/${n}`,
+        host: n % 3 ? 'filter.example:443' : 'filter.example:81',
+        source: n % 5 ? 'web-images' : 'facebook-pages',
+        storedAt,
+        order: storedAt.getTime() * 4096,
+        data: { title: n % 4 ? 'plain' : 'a corvid' },
+      });
+    });
+    const links = few
+      .filter((_, n) => n % 7 === 0)
+      .map((item) => ({
+        _id: `${jobId}:${item._id}`,
+        jobId,
+        target: item._id,
+        of: 'item',
+        kind: item.kind,
+        state: 'stored',
+        order: nextOrder(),
+      }));
+    await world.store.links.collection.insertMany(links as never[]);
+    const host = 'filter.example:81';
+    const from = '2024-02-29T00:00:00.000Z';
+    const to = '2024-03-01T00:00:00.000Z';
+    for (const filter of [
+      { kind: 'fa' },
+      { host },
+      { source: 'facebook-pages' },
+      { from, to },
+      { kind: 'fb', host, from, to },
+    ]) {
+      const { from, to, ...rest } = { from: undefined, to: undefined, ...filter };
+      const period = from === undefined ? {} : { from: new Date(from), to: new Date(to) };
+      const { rows } = await listItems(world.store, { ...rest, ...period }, { limit: 500 });
+      const { bytes } = await exported(world, { ...filter, format: 'ndjson' });
+      expect(rows.length).toBeGreaterThan(0);
+      expect(idsOf(bytes)).toEqual(ids(rows).reverse());
+    }
+    const ofJob = await exported(world, { job: jobId, format: 'ndjson' });
+    expect(idsOf(ofJob.bytes)).toEqual(links.map(({ target }) => target));
+    const words = await exported(world, { q: 'corvid', kind: 'fb', format: 'ndjson' });
+    expect(idsOf(words.bytes)).toEqual(ids(few.filter((_, n) => n % 4 === 0)));
+  });
+
+  it('takes the first and the last instant of a day on which the clocks change', async () => {
+    // 29 March 2026 in Berlin.
+    const from = '2026-03-28T23:00:00.000Z';
+    const to = '2026-03-29T22:00:00.000Z';
+    const edges = [Date.parse(from) - 1, Date.parse(from), Date.parse(to) - 1, Date.parse(to)];
+    const few = await store(world.store, 4, (n) =>
+      itemOf(n, {
+        kind: 'edge',
+        url: `https://edge.example/${n}`,
+        storedAt: new Date(edges[n] ?? 0),
+        // As late within its millisecond as it can be.
+        order: (edges[n] ?? 0) * 4096 + 4095,
+      }),
+    );
+    const { bytes } = await exported(world, { kind: 'edge', from, to, format: 'ndjson' });
+    expect(idsOf(bytes)).toEqual(ids(few.slice(1, 3)));
+  });
+
+  it('pauses within a second: nothing is written; and goes on where it was', async () => {
+    const id = await ask(world, { format: 'csv', kind: 'image' });
+    await world.until(id, 'running');
+    const asked = Date.now();
+    await world.control(id, 'pause');
+    const paused = await world.until(id, 'paused', 10);
+    expect(Date.now() - asked).toBeLessThan(5000);
+    const { rows } = paused.transfer;
+    const left = await leftOf(world, id);
+    const size = async (): Promise<number[]> =>
+      Promise.all(left.map(async (name) => (await stat(join(world.places.work(id), name.slice(5)))).size));
+    const before = await size();
+    await pause(1000);
+    expect((await world.job(id)).transfer.rows).toBe(rows);
+    expect(await leftOf(world, id)).toEqual(left);
+    expect(await size()).toEqual(before);
+    expect(rows).toBeLessThan(items.length);
+    await world.control(id, 'resume');
+    const job = await world.until(id, 'completed');
+    const read = parse<{ id: string }>(await fileOf(world, job), { columns: true });
+    expect(read.map((row) => row.id)).toEqual(ids(items));
+  });
+
+  it('leaves nothing when it is terminated, wherever it is', async () => {
+    for (const wait of [0, 100, 300, 600]) {
+      const id = await ask(world, { format: 'ndjson', gzip: true, kind: 'image' });
+      await pause(wait);
+      await world.control(id, 'terminate');
+      const job = await world.until(id, 'terminated', 10);
+      expect(job.transfer).toMatchObject({ file: null, expiresAt: null });
+      expect(await leftOf(world, id)).toEqual([]);
+    }
+  });
+
+  it('stopped, has what was written by then; retried, it is made whole', async () => {
+    const id = await ask(world, { format: 'json', kind: 'image' });
+    await world.eventually(
+      async () => (await readdir(world.places.work(id)).catch(() => [])).length,
+      (n) => n > 0,
+    );
+    await world.control(id, 'stop');
+    const stopped = await world.until(id, 'stopped');
+    const partial = JSON.parse((await fileOf(world, stopped)).toString()) as { id: string }[];
+    expect(partial.map((row) => row.id)).toEqual(ids(items).slice(0, partial.length));
+    expect(partial.length).toBeLessThan(items.length);
+    expect(stopped.transfer.report).toMatchObject({ partial: true, rows: partial.length });
+    expect(stopped.transfer.expiresAt).not.toBeNull();
+    const late = itemOf(999_999, { kind: 'image', url: 'https://example.org/late.png' });
+    await world.store.items.collection.insertOne(late as never);
+    await world.control(id, 'retry');
+    const job = await world.until(id, 'completed');
+    const whole = JSON.parse((await fileOf(world, job)).toString()) as { id: string }[];
+    // Of what was asked for then.
+    expect(whole.map((row) => row.id)).toEqual(ids(items));
+    expect(job.transfer.report['partial']).toBeUndefined();
+    expect(await leftOf(world, id)).toHaveLength(1);
+    await world.store.items.collection.deleteOne({ _id: late._id } as never);
+  });
+
+  it('stopped before it began, is a file of nothing', async () => {
+    const other = await World.make({}, { services: 0 });
+    try {
+      const id = await ask(other, { format: 'csv', fields: ['url'] });
+      await other.control(id, 'stop');
+      await other.addService();
+      const job = await other.until(id, 'stopped');
+      expect((await fileOf(other, job)).toString()).toBe('url\r\n');
+      expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('waits when the disk is full, and goes on by itself', async () => {
+    const full = await World.make({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
+    try {
+      await store(full.store, 100);
+      const id = await ask(full, { format: 'ndjson' });
+      const waiting = await full.until(id, 'waiting');
+      expect(waiting.waiting?.reason).toBe('disk_full');
+      await full.closeServices();
+      await full.addService({ MAGPIE_DISK_RESERVE: 0 });
+      const job = await full.until(id, 'completed');
+      expect(idsOf(await fileOf(full, job))).toHaveLength(100);
+    } finally {
+      await full.close();
+    }
+  });
+
+  it('is made anew when the disk has lost what was written', async () => {
+    const id = await ask(world, { format: 'ndjson', kind: 'image' });
+    await world.eventually(
+      async () => (await readdir(world.places.work(id)).catch(() => [])).length,
+      (n) => n > 0,
+    );
+    await world.control(id, 'pause');
+    await world.until(id, 'paused');
+    for (const name of await readdir(world.places.work(id)))
+      await writeFile(join(world.places.work(id), name), '');
+    await world.control(id, 'resume');
+    const job = await world.until(id, 'completed');
+    expect(idsOf(await fileOf(world, job))).toEqual(ids(items));
+  });
+
+  describe('once its time is over', () => {
+    const options = () => ({
+      store: world.store,
+      places: world.places,
+      onError: (error: unknown) => {
+        throw error;
+      },
+    });
+    const expire = (id: string) =>
+      world.store.jobs.collection.updateOne({ _id: id } as never, {
+        $set: { 'transfer.expiresAt': new Date(Date.now() - 1000) },
+      });
+
+    it('has no file any more, and can be made again', async () => {
+      const { job, bytes } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+      const keep = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+      expect((job.transfer.expiresAt?.getTime() ?? 0) - Date.now()).toBeGreaterThan(6 * 24 * HOUR);
+      await expire(job._id);
+      await Promise.all([tidy(options()), tidy(options())]);
+      const expired = await world.job(job._id);
+      expect(expired.transfer).toMatchObject({ file: null, expiresAt: null, report: { expired: true } });
+      expect(await leftOf(world, job._id)).toEqual([]);
+      expect(await fileOf(world, keep.job)).toEqual(bytes);
+      await world.control(job._id, 'retry');
+      const again = await world.until(job._id, 'completed');
+      expect(await fileOf(world, again)).toEqual(bytes);
+      expect(again.transfer.report['expired']).toBeUndefined();
+    });
+
+    it('is left alone while somebody works on it', async () => {
+      const { job } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+      await expire(job._id);
+      await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+        $set: { 'transfer.lease': { holder: 'x', until: new Date(Date.now() + 60_000) } },
+      });
+      await tidy(options());
+      await fileOf(world, await world.job(job._id));
+      await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+        $set: { 'transfer.lease': null, state: 'running' },
+      });
+      await world.until(job._id, 'completed');
+    });
+
+    it('an upload that an import still reads stays', async () => {
+      const upload = await world.upload('url\n');
+      await expire(upload);
+      const path = join(world.places.uploads, upload);
+      const { insertedId } = await world.store.jobs.collection.insertOne({
+        _id: newId(),
+        state: 'paused',
+        transfer: { kind: 'import', options: { upload }, lease: null },
+      } as never);
+      await tidy(options());
+      expect(readFileSync(path, 'utf8')).toBe('url\n');
+      await world.store.jobs.collection.deleteOne({ _id: insertedId });
+      await tidy(options());
+      await expect(stat(path)).rejects.toThrow('ENOENT');
+      expect((await world.job(upload)).transfer).toMatchObject({ file: null, report: { expired: true } });
+    });
+
+    it('what is left of jobs that are gone goes, and nothing else', async () => {
+      const old = async (path: string): Promise<string> => {
+        await utimes(path, new Date(0), new Date(0));
+        return path;
+      };
+      const directory = async (path: string): Promise<string> => {
+        await mkdir(path, { recursive: true });
+        await writeFile(join(path, 'x'), 'x');
+        return old(path);
+      };
+      const removed = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+      await removeJob(world.store, removed.job._id);
+      const kept = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+      const servedBy = ({ transfer }: typeof kept.job): string =>
+        dirname(join(world.data, transfer.file?.path ?? ''));
+      await old(servedBy(removed.job));
+      await old(servedBy(kept.job));
+      const gone = newId();
+      const paused = await world.transfer('upload', {});
+      await world.store.jobs.collection.updateOne({ _id: paused } as never, { $set: { state: 'failed' } });
+      const token = 'f'.repeat(32);
+      const goes = [
+        servedBy(removed.job),
+        await directory(world.places.work(gone)),
+        await directory(join(world.places.exports, `.tmp-${gone}-${token}`)),
+        await directory(join(world.places.exports, `${kept.job._id}-${token}`)),
+        await directory(join(world.places.uploads, gone)),
+        await directory(join(world.places.uploads, `${paused}.part`)),
+      ];
+      const young = newId();
+      await mkdir(world.places.work(young), { recursive: true });
+      const stays = [
+        servedBy(kept.job),
+        world.places.work(young),
+        await directory(world.places.work(kept.job._id)),
+        await directory(join(world.places.uploads, paused)),
+        await directory(join(world.places.exports, 'README')),
+      ];
+      await tidy(options());
+      for (const path of goes) await expect(stat(path)).rejects.toThrow('ENOENT');
+      for (const path of stays) await stat(path);
+      await fileOf(world, kept.job);
+    });
+  });
+
+  it('names addresses of files by the public URL', async () => {
+    const { bytes } = await exported(world, { kind: 'zipped', format: 'csv', fields: ['file.url'] });
+    expect(bytes.toString().split('\r\n')[1]).toMatch(
+      new RegExp(`^${BASE}/files/images/..\\/..\\/[0-9a-f]{64}\\.png$`),
+    );
+  });
+});
