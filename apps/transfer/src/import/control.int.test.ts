@@ -1,0 +1,220 @@
+import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { idOf } from '@magpie/domain';
+import { removeJob, type ItemDocument } from '@magpie/store';
+import { mixedFile, urlOf } from '../testing/import-files.ts';
+import { addsUp, pause, World } from '../testing/world.ts';
+
+jest.setTimeout(180_000);
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make({}, { services: 0 });
+});
+afterEach(() => world.close());
+
+const BIG = mixedFile(30_000);
+const WHOLE = {
+  discovered: BIG.rows,
+  stored: BIG.good,
+  shared: 0,
+  skipped: BIG.duplicate,
+  failed: BIG.bad.size,
+  pending: 0,
+};
+
+const beginsWith = (id: string, rows: number) =>
+  world.eventually(
+    () => world.job(id),
+    ({ counts }) => counts.discovered >= rows,
+  );
+
+async function rejectedLines(id: string): Promise<number[]> {
+  const text = await readFile(join(world.places.work(id), 'rejects.csv'), 'utf8');
+  return text
+    .trimEnd()
+    .split('\r\n')
+    .slice(1)
+    .map((line) => Number(line.split(',')[0]));
+}
+
+/** Everything that an import may touch, as it is in the database. */
+async function everything(): Promise<unknown> {
+  const all = (name: 'items' | 'links' | 'targets' | 'targetLoads' | 'steps') =>
+    world.store[name].collection.find({}).sort({ _id: 1 }).toArray();
+  return {
+    items: await all('items'),
+    links: await all('links'),
+    targets: await all('targets'),
+    loads: await all('targetLoads'),
+    steps: await all('steps'),
+  };
+}
+
+test('paused it stops within a batch, resumed it goes on: no row twice, none lost', async () => {
+  await world.addService();
+  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
+  await beginsWith(id, 3000);
+  await world.control(id, 'pause');
+  const paused = await world.until(id, 'paused');
+  expect(addsUp(paused)).toBe(true);
+  expect(paused.counts.discovered).toBeLessThan(BIG.rows);
+  const had = await world.store.items.collection.countDocuments({});
+  expect(had).toBe(paused.counts.stored);
+  await pause(600);
+  expect(await world.store.items.collection.countDocuments({})).toBe(had);
+  await world.control(id, 'resume');
+  const job = await world.until(id, 'completed');
+  expect(job.counts).toEqual(WHOLE);
+  expect(await rejectedLines(id)).toEqual([...BIG.bad.keys()]);
+});
+
+test('killed three times, it goes on where it was: no row twice, none lost, none rejected twice', async () => {
+  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
+  const places: number[] = [];
+  for (const rows of [2000, 8000, 16_000]) {
+    const service = world.spawn();
+    const { counts } = await beginsWith(id, rows);
+    await service.kill();
+    places.push(counts.discovered);
+    const left = await world.job(id);
+    expect(left.state).toBe('running');
+    expect(addsUp(left)).toBe(true);
+  }
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(places.at(-1)).toBeLessThan(BIG.rows);
+  world.spawn();
+  const job = await world.until(id, 'completed');
+  expect(job.counts).toEqual(WHOLE);
+  expect(await world.store.items.collection.countDocuments({})).toBe(BIG.good);
+  expect(await world.store.links.collection.countDocuments({ jobId: id } as never)).toBe(BIG.good);
+  expect(await world.store.items.collection.countDocuments({ refs: { $ne: 1 } } as never)).toBe(0);
+  expect(await rejectedLines(id)).toEqual([...BIG.bad.keys()]);
+});
+
+test('terminated, everything is as it was before, to the byte', async () => {
+  await world.addService();
+  const old = await world.transfer('import', {
+    upload: await world.upload(`url\n${Array.from({ length: 3000 }, (_, i) => urlOf(i * 3)).join('\n')}\n`),
+    as: 'items',
+  });
+  await world.until(old, 'completed');
+  const upload = await world.upload(BIG.text);
+  const before = await everything();
+  const directories = await readdir(join(world.data, 'transfers'));
+
+  const id = await world.transfer('import', { upload, as: 'items' });
+  await beginsWith(id, 8000);
+  await world.control(id, 'terminate');
+  const job = await world.until(id, 'terminated');
+  expect(await everything()).toEqual(before);
+  expect(job.counts).toEqual({ discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 });
+  const { rolledBack } = job.transfer.report as { rolledBack: Record<string, number> };
+  expect(rolledBack['links']).toBeGreaterThan(7000);
+  expect(rolledBack['items']).toBeLessThan(rolledBack['links'] ?? 0);
+  expect(await readdir(join(world.data, 'transfers'))).toEqual(directories);
+  expect((await stat(join(world.places.uploads, upload))).size).toBe(Buffer.byteLength(BIG.text));
+});
+
+test('terminated and killed in the middle of that, the rest goes too', async () => {
+  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
+  const before = await everything();
+  const first = world.spawn();
+  await beginsWith(id, 15_000);
+  await world.control(id, 'terminate');
+  await world.eventually(
+    () => world.store.links.collection.countDocuments({}),
+    (count) => count > 0 && count < 13_500,
+  );
+  await first.kill();
+  expect(await world.store.links.collection.countDocuments({})).toBeGreaterThan(0);
+  world.spawn();
+  const { transfer } = await world.until(id, 'terminated');
+  expect(await everything()).toEqual(before);
+  const { rolledBack } = transfer.report as { rolledBack: Record<string, number> };
+  expect(rolledBack['items']).toBe(rolledBack['links']);
+  expect(rolledBack['items']).toBeGreaterThan(14_000);
+  await expect(access(world.places.work(id))).rejects.toThrow('ENOENT');
+});
+
+test('what another job has of it stays, with the references right', async () => {
+  await world.addService();
+  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
+  await beginsWith(id, 3000);
+  // As the intake of results links an item that is kept.
+  const item = idOf('page', urlOf(7));
+  await world.store.transaction(async (session) => {
+    await world.store.links.collection.insertOne(
+      { _id: `other:${item}`, jobId: 'other', target: item, of: 'item', state: 'shared' } as never,
+      { session },
+    );
+    await world.store.items.collection.updateOne({ _id: item } as never, { $inc: { refs: 1 } }, { session });
+  });
+  await world.control(id, 'terminate');
+  await world.until(id, 'terminated');
+  const items = (await world.store.items.collection.find({}).toArray()) as unknown as ItemDocument[];
+  expect(items.map(({ _id, refs }) => [_id, refs])).toEqual([[item, 1]]);
+  expect(await world.store.links.collection.countDocuments({})).toBe(1);
+});
+
+test('others that write the same items at the same time lose nothing', async () => {
+  await world.addService();
+  const text = `url\n${Array.from({ length: 8000 }, (_, i) => urlOf(i)).join('\n')}\n`;
+  const id = await world.transfer('import', { upload: await world.upload(text), as: 'items' });
+  let linked = 0;
+  for (let i = 0; i < 8000; i += 200) {
+    const ids = Array.from({ length: 5 }, (_, k) => idOf('page', urlOf(i + k)));
+    linked += await world.store.transaction(async (session) => {
+      let count = 0;
+      for (const _id of ids) {
+        const { upsertedCount } = await world.store.items.collection.updateOne(
+          { _id } as never,
+          { $inc: { refs: 1 }, $setOnInsert: { kind: 'page', url: 'by another', data: {} } },
+          { session, upsert: true },
+        );
+        count += upsertedCount;
+      }
+      return count;
+    });
+  }
+  const { counts } = await world.until(id, 'completed');
+  expect(counts).toMatchObject({ stored: 8000 - linked, shared: linked, failed: 0 });
+  const refs = await world.store.items.collection
+    .aggregate([{ $group: { _id: '$refs', items: { $sum: 1 } } }, { $sort: { _id: 1 } }])
+    .toArray();
+  expect(refs).toEqual([
+    { _id: 1, items: 7800 },
+    { _id: 2, items: 200 },
+  ]);
+});
+
+test('stopped, what there is is kept; a retry brings the rest', async () => {
+  await world.addService();
+  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
+  await beginsWith(id, 3000);
+  await world.control(id, 'stop');
+  const stopped = await world.until(id, 'stopped');
+  expect(stopped.counts.stored).toBeGreaterThan(0);
+  expect(stopped.counts.stored).toBeLessThan(BIG.good);
+  expect(await world.store.items.collection.countDocuments({})).toBe(stopped.counts.stored);
+  await world.control(id, 'retry');
+  expect((await world.until(id, 'completed')).counts).toEqual(WHOLE);
+  await removeJob(world.store, id);
+  expect(await world.store.items.collection.countDocuments({ refs: 0 } as never)).toBe(BIG.good);
+});
+
+test('with too little room on the disk it waits, and goes on when there is', async () => {
+  const service = await world.addService({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
+  const id = await world.transfer('import', {
+    upload: await world.upload(mixedFile(2000).text),
+    as: 'items',
+  });
+  const waiting = await world.until(id, 'waiting');
+  expect(waiting.waiting).toMatchObject({ reason: 'disk_full' });
+  expect(await world.store.items.collection.countDocuments({})).toBe(0);
+  await service.close();
+  await world.addService();
+  const { counts } = await world.until(id, 'completed');
+  expect(counts.discovered).toBe(2000);
+});
