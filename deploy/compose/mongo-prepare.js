@@ -17,6 +17,17 @@ try {
   admin.auth('root', rootPassword);
 }
 
-const roles = [{ role: 'readWrite', db: 'magpie' }];
+// How long samples are kept is an option of their collection, which readWrite alone may not change.
+const retention = {
+  privileges: [{ resource: { db: 'magpie', collection: 'samples' }, actions: ['collMod'] }],
+  roles: [],
+};
+if (admin.getRole('magpieRetention') === null) admin.createRole({ role: 'magpieRetention', ...retention });
+else admin.updateRole('magpieRetention', retention);
+
+const roles = [
+  { role: 'readWrite', db: 'magpie' },
+  { role: 'magpieRetention', db: 'admin' },
+];
 if (admin.getUser('magpie') === null) admin.createUser({ user: 'magpie', pwd: password, roles });
 else admin.updateUser('magpie', { pwd: password, roles });

@@ -108,6 +108,8 @@ async function writeConfiguration(home: string, port: number): Promise<void> {
       'log.console.level = info',
       'log.file = false',
       'disk_free_limit.absolute = 200MB',
+      // What is in the log is in memory too, until it is full and begun anew.
+      'raft.wal_max_size_bytes = 67108864',
       '',
     ].join('\n'),
   );
