@@ -218,7 +218,13 @@ export class CsvReader implements RowReader {
   // next row begins with the second line, which was read already, as if within quotes.
   #broken(message: string, begin: number, at: number): number {
     if (this.#breaks === 0 && at - begin > this.#limits.maxLine) return this.#lose(this.#tooLong());
-    this.#flaw = { code: 'bad_quote', message, column: this.#columnAt(begin, at) };
+    // Of several lines the cell is told that the first one leaves open; however the text comes in pieces.
+    const over = this.#breaks > 0;
+    this.#flaw = {
+      code: 'bad_quote',
+      message: over && at - begin > this.#limits.maxLine ? this.#endless() : message,
+      column: this.#columnAt(begin, over ? this.#second : at),
+    };
     return this.#breaks === 0 ? LOST : CELL;
   }
 

@@ -21,7 +21,7 @@ const CR = 0x0d;
  * Whole stretches are checked at once; only within a bad one are rows to be checked one by one.
  */
 export class Window {
-  bytes = Buffer.allocUnsafeSlow(512 * 1024);
+  bytes = Buffer.allocUnsafeSlow(64 * 1024);
   length = 0;
   /** Offset of `bytes[0]` in the text. */
   base: number;
