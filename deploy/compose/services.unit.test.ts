@@ -29,6 +29,7 @@ function variablesOf(block: string): Set<string> {
 it.each([
   ['gateway', 'apps/gateway/src/config.ts', 'gatewayConfig'],
   ['storage', 'apps/storage/src/config.ts', 'storageConfig'],
+  ['transfer', 'apps/transfer/src/config.ts', 'transferConfig'],
 ] as const)('compose hands on every variable that %s reads', async (service, file, table) => {
   const config = (await load<Record<string, Table>>(file))[table] ?? {};
   const handed = variablesOf(blockOf(service));

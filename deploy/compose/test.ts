@@ -306,7 +306,15 @@ async function suite(): Promise<void> {
     return `steps by replica: ${shares.join(', ')}`;
   });
 
-  for (const service of ['gateway', 'storage', 'collector-web-images', 'rabbitmq', 'mongo', 'nginx']) {
+  for (const service of [
+    'gateway',
+    'storage',
+    'transfer',
+    'collector-web-images',
+    'rabbitmq',
+    'mongo',
+    'nginx',
+  ]) {
     await part(`${service} restarted in the middle of a job`, () =>
       inTheMiddle(`restart-${service}`, async () => {
         await it.compose(['restart', service]);

@@ -1,4 +1,4 @@
-/** The platform's own processes on this machine: gateway, storage, collectors, and nginx in front of them. */
+/** The platform's own processes on this machine: gateway, storage, transfer, collectors, and nginx in front of them. */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -10,6 +10,8 @@ import { sealingSecret } from './secret.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
 const COLLECTORS = join(ROOT, 'apps', 'collectors');
+/** The services behind the gateway that are no collectors; they need nothing that seals keys. */
+const SERVICES = ['storage', 'transfer'];
 
 /**
  * What keeps a Node process below 150 MB: a small young generation, a bounded old one, few allocator arenas; and
@@ -28,7 +30,7 @@ export interface PlatformOptions {
   mongodbUrl: string;
   /** nginx's port, if it is free. */
   port?: number;
-  /** How many of `storage` and of each collector; 1 where not named, 0 starts none. */
+  /** How many of `storage`, of `transfer` and of each collector; 1 where not named, 0 starts none. */
   replicas?: Readonly<Record<string, number>>;
   /** The collectors that are needed first; the others wait for `startRest`. All, unless given. */
   first?: readonly string[];
@@ -49,7 +51,7 @@ export interface Platform {
   processes: ReadonlyMap<string, ManagedProcess>;
   /** Starts the collectors that were not needed first; resolves when they have announced themselves. */
   startRest(): Promise<void>;
-  /** Starts another replica of `storage` or of a collector. */
+  /** Starts another replica of `storage`, of `transfer` or of a collector. */
   add(name: string): Promise<ManagedProcess>;
   /** Ends everything in order; may be called twice. */
   stop(): Promise<void>;
@@ -89,10 +91,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const processes = new Map<string, ManagedProcess>();
   let nginx: Nginx | undefined;
 
-  /** Storage keeps sealed keys and needs none of its own to do so. */
   const envOf = (name: string): NodeJS.ProcessEnv => ({
     ...env,
-    MAGPIE_SECRET: name.startsWith('storage-') ? undefined : secret,
+    MAGPIE_SECRET: SERVICES.some((app) => name.startsWith(`${app}-`)) ? undefined : secret,
   });
   async function start(name: string, main: string): Promise<ManagedProcess> {
     const managed = new ManagedProcess({
@@ -113,8 +114,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   function add(app: string): Promise<ManagedProcess> {
     const number = (counts.get(app) ?? 0) + 1;
     counts.set(app, number);
-    return app === 'storage'
-      ? start(`storage-${number}`, 'apps/storage/src/main.ts')
+    return SERVICES.includes(app)
+      ? start(`${app}-${number}`, `apps/${app}/src/main.ts`)
       : start(`collector-${app}-${number}`, `apps/collectors/${app}/main.ts`);
   }
   const addAll = async (ids: readonly string[]): Promise<void> => {
@@ -150,13 +151,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const of = (prefix: string) =>
       running.filter(([name]) => name.startsWith(prefix)).map(([, managed]) => managed.stop());
     await nginx?.stop();
-    await Promise.all([...of('gateway'), ...of('collector-')]);
+    await Promise.all([...of('gateway'), ...of('transfer-'), ...of('collector-')]);
     await Promise.all(of('storage-'));
   }
 
   try {
     await start('gateway', 'apps/gateway/src/main.ts');
-    await addAll(['storage', ...first]);
+    await addAll([...SERVICES, ...first]);
     nginx = await startNginx({
       data,
       filesRoot: join(data, 'files'),

@@ -16,13 +16,13 @@ export interface StartOptions {
 
 export const HELP = `Usage: npm start [-- [options] [url …]]
 
-Starts Magpie on this machine: finds or starts RabbitMQ, MongoDB and nginx, starts gateway, storage and the
+Starts Magpie on this machine: finds or starts RabbitMQ, MongoDB and nginx, starts gateway, storage, transfer and the
 collectors, and collects a first site: a small bundled one, or the pages given.
 
   --demo                  also Instagram, Facebook and YouTube, against doubles of them on this machine: no keys are
                           needed. It keeps what it collects apart, in demo/ below the data directory
   --no-demo               the platform alone, without a first job
-  --replicas NAME=N       so many of a collector or of storage (repeatable), e.g. web-images=3
+  --replicas NAME=N       so many of a collector, of storage or of transfer (repeatable), e.g. web-images=3
   --port PORT             nginx's port, the only public one (MAGPIE_PORT; 8080)
   --data DIRECTORY        where everything is kept (MAGPIE_DATA; .magpie; with --demo .magpie/demo)
   --help                  this text

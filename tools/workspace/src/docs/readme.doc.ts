@@ -12,12 +12,13 @@ const END = '<!-- /configuration -->';
 export default async function readme(): Promise<{ path: string; content: string }[]> {
   const { gatewayConfig } = await import('@magpie/gateway/config');
   const { storageConfig } = await import('@magpie/storage/config');
+  const { transferConfig } = await import('@magpie/transfer/config');
   const { collectorConfig } = await import('@magpie/collector-kit');
   const text = await readFile(resolve(root, 'README.md'), 'utf8');
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin) throw new Error('README.md has no place for the configuration');
-  const tables = [gatewayConfig, storageConfig, collectorConfig, ...(await sourceSettings())];
+  const tables = [gatewayConfig, storageConfig, transferConfig, collectorConfig, ...(await sourceSettings())];
   const table = configMarkdown(...tables).trim();
   const path = resolve(root, 'README.md');
   const content = `${text.slice(0, begin)}${BEGIN}\n\n${table}\n\n${text.slice(end)}`;
