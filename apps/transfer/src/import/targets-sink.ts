@@ -51,8 +51,12 @@ function mayMake(state: ImportState, made: number): void {
     );
 }
 
-const distinct = (batch: readonly TargetRow[]): Map<string, string> =>
-  new Map(batch.map(({ key, value }) => [key, value]));
+/** By key, each as it was first written. */
+function distinct(batch: readonly TargetRow[]): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const { key, value } of batch) if (!values.has(key)) values.set(key, value);
+  return values;
+}
 
 function measuredSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
   const { store, targets } = importing;
@@ -112,7 +116,8 @@ function measuredSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
 /** Addresses become jobs of up to so many, words a job each. What was met before is known by the import's ledger. */
 function jobsSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
   const { store, job, targets } = importing;
-  const { how, param, most, params } = targets;
+  const { how, param, params } = targets;
+  const most = how === 'one' ? 1 : targets.most;
   const linkOf = (key: string): LinkDocument => {
     const target = idOf('target', targets.source, key);
     return {

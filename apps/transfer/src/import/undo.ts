@@ -86,9 +86,8 @@ async function terminateSome(store: Store, id: string): Promise<boolean> {
     .find({ importedBy: id, state: { $in: ACTIONS.terminate.from } } as never, { projection: { _id: 1 } })
     .limit(JOBS)
     .toArray();
-  for (const { _id } of live)
-    await controlJob(store, String(_id), 'terminate').catch((error: unknown) => {
-      if (!(error instanceof InvalidTransition)) throw error;
-    });
+  const terminating = live.map(({ _id }) => controlJob(store, String(_id), 'terminate'));
+  for (const done of await Promise.allSettled(terminating))
+    if (done.status === 'rejected' && !(done.reason instanceof InvalidTransition)) throw done.reason;
   return live.length > 0;
 }
