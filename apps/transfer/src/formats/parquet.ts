@@ -78,6 +78,7 @@ async function writeGroups(
   signal: AbortSignal,
 ): Promise<number> {
   const bytes = new ByteWriter(1024 * 1024);
+  let groups = 0;
   const flush = async (): Promise<void> => {
     await output.write(bytes.getBytes());
     bytes.index = 0;
@@ -87,11 +88,16 @@ async function writeGroups(
     ...columns.map(({ element }) => element),
   ] as SchemaElement[];
   const writer = new ParquetWriter({
-    writer: Object.assign(bytes, { flush, finish: flush }),
+    writer: Object.assign(bytes, {
+      flush,
+      finish: () => {
+        if (groups === 0) nameEmptyList(bytes.getBytes());
+        return flush();
+      },
+    }),
     schema,
     createdBy: 'magpie',
   });
-  let groups = 0;
   let characters = 0;
   let held: unknown[][] = columns.map(() => []);
   const write = async (): Promise<void> => {
@@ -124,3 +130,15 @@ async function writeGroups(
   await writer.finish();
   return groups;
 }
+
+/**
+ * The footer of a file without rows says "0 rows, no row groups" by an empty list of no type, where the schema has one of
+ * structs; readers that look (arrow-rs) refuse it. In Thrift's compact protocol the type is the low half of a byte.
+ */
+function nameEmptyList(footer: Uint8Array): void {
+  const at = Buffer.from(footer.buffer, footer.byteOffset, footer.length).lastIndexOf(NO_ROWS_NO_GROUPS);
+  if (at !== -1) footer[at + NO_ROWS_NO_GROUPS.length - 1] = LIST_OF_STRUCTS;
+}
+
+const NO_ROWS_NO_GROUPS = Buffer.from([0x16, 0x00, 0x19, 0x00]);
+const LIST_OF_STRUCTS = 0x0c;

@@ -60,8 +60,7 @@ export function csvLines(rows: readonly ExportRow[], columns: readonly Column[],
 export const csvHeader = (columns: readonly Column[]): string =>
   `${columns.map(({ header }) => quoted(header)).join(',')}\r\n`;
 
-const quoted = (text: string): string =>
-  /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** As OWASP lists them for CSV injection, with the full-width forms that some programs take for the same. */
 const RUN_BY_SPREADSHEETS = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;

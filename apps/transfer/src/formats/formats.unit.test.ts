@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EXPORT_FORMATS, type ExportFormat } from '@magpie/contracts';
+import { FORMATS, fileType, formatOptions } from './index.ts';
+import { exportRoom, heldBy, type Room } from './testing/export.ts';
+
+let room: Room;
+beforeEach(async () => void (room = await exportRoom()));
+afterEach(() => room.remove());
+
+const TABLES = EXPORT_FORMATS.filter((format) => format !== 'zip');
+const fileOf = (path: string) => join(room.directory, path);
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+const item = (n: number) => ({
+  id: `item-${n}`,
+  kind: 'image',
+  url: `https://example.org/pictures/${n}/a-photo-of-something-${n * 7}.jpg`,
+  page: `https://example.org/gallery/${n % 1000}`,
+  data: { title: `Picture ${n}`, alt: n % 3 === 0 ? null : 'a "quoted" text', likes: n * 3, share: n / 7 },
+  file: { sha256: sha256(String(n)), type: 'image/jpeg', bytes: n, path: `images/${n}.jpg` },
+  storedAt: new Date(1_770_000_000_000 + n * 1000),
+});
+const FIELDS = ['id', 'url', 'page', 'data', 'data.title', 'data.likes', 'data.share', 'storedAt'];
+
+async function spool(format: ExportFormat, rows: number) {
+  const options = formatOptions({ format, ...(format === 'zip' ? {} : { fields: FIELDS }) });
+  const parts: string[] = [];
+  for (let from = 0; from < rows; from += 1000) {
+    if (from % 20_000 === 0) parts.push(join(room.directory, `part-${parts.length}`));
+    const some = Array.from({ length: Math.min(1000, rows - from) }, (_, index) => item(from + index));
+    await appendFile(parts.at(-1) ?? '', FORMATS[format].encode(some, options));
+  }
+  return { parts, options, path: join(room.directory, 'file') };
+}
+
+it.each(TABLES)(
+  '%s of 200,000 rows holds little memory',
+  async (format) => {
+    const signal = new AbortController().signal;
+    const held = await heldBy(async () => {
+      const { parts, options, path } = await spool(format, 200_000);
+      const { bytes } = await FORMATS[format].assemble(parts, path, options, { signal });
+      expect(bytes).toBeGreaterThan(1_000_000);
+    });
+    expect(held).toBeLessThan(100 * 1024 * 1024);
+  },
+  300_000,
+);
+
+it('zip of 20,000 files holds little memory', async () => {
+  const { parts, options, path } = await spool('zip', 20_000);
+  await mkdir(fileOf('images'));
+  await appendFile(fileOf('one'), Buffer.alloc(4096, 'x'));
+  const one = () => fileOf('one');
+  const signal = new AbortController().signal;
+  const held = await heldBy(async () => {
+    const { report } = await FORMATS.zip.assemble(parts, path, options, { signal, fileOf: one });
+    expect(report['files']).toBe(20_000);
+  });
+  expect(held).toBeLessThan(30 * 1024 * 1024);
+}, 300_000);
+
+describe.each(EXPORT_FORMATS)('%s', (format) => {
+  const left = async () => (await readdir(room.directory)).filter((name) => !name.startsWith('part-'));
+
+  it.each([1, 5, 20])('that is aborted throws the reason and leaves nothing (%d ticks)', async (ticks) => {
+    const { parts, options, path } = await spool(format, 3000);
+    const aborting = new AbortController();
+    const reason = new Error('enough');
+    let seen = 0;
+    // Each look at the signal is a tick: between any two pieces.
+    const signal = new Proxy(aborting.signal, {
+      get: (target, name) => {
+        if (name === 'throwIfAborted' && (seen += 1) === ticks) aborting.abort(reason);
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    await expect(FORMATS[format].assemble(parts, path, options, { signal, fileOf })).rejects.toBe(reason);
+    expect(seen).toBe(ticks);
+    expect(await left()).toEqual([]);
+  });
+
+  const whereThereIsOne = existsSync('/dev/full') ? it : it.skip;
+  whereThereIsOne('waits when the disk is full, and leaves nothing', async () => {
+    const { parts, options, path } = await spool(format, 3000);
+    await symlink('/dev/full', path);
+    const signal = new AbortController().signal;
+    await expect(FORMATS[format].assemble(parts, path, options, { signal, fileOf })).rejects.toMatchObject({
+      name: 'TransferWait',
+      reason: 'disk_full',
+    });
+    expect(await left()).toEqual([]);
+    expect(existsSync('/dev/full')).toBe(true);
+  });
+
+  it('is the same from one part as from many', async () => {
+    const rows = Array.from({ length: 50 }, (_, n) => item(n));
+    const options = { context: { fileOf } };
+    const one = await room.exported(rows, { format }, { ...options, partRows: 50 });
+    const many = await room.exported(rows, { format }, { ...options, partRows: 7 });
+    expect(many.bytes).toBe(one.bytes);
+  });
+
+  it('says what it is', () => {
+    expect(fileType(format, { gzip: false })).toEqual({
+      type: FORMATS[format].type,
+      extension: format,
+    });
+    const compressed = formatOptions({ format, gzip: true });
+    const whole = ['xlsx', 'parquet', 'zip'].includes(format);
+    expect(fileType(format, compressed).extension).toBe(whole ? format : `${format}.gz`);
+  });
+});
