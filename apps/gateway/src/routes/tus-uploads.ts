@@ -103,8 +103,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     // Closed at once, with bytes unread, the connection would be reset and the answer perhaps lost.
     raw.removeAllListeners('readable');
     raw.resume();
-    const timer = setTimeout(() => raw.destroy(), LINGER_MS).unref();
-    raw.once('close', () => clearTimeout(timer));
+    const { socket } = raw;
+    const end = (): void => void raw.destroy();
+    const timer = setTimeout(end, LINGER_MS).unref();
+    // Node tells a request that was answered no more of its connection.
+    socket.once('close', end);
+    raw.once('close', () => {
+      clearTimeout(timer);
+      socket.off('close', end);
+    });
   });
 
   const answer = async (request: FastifyRequest, reply: FastifyReply, method?: string) => {

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
-import { Upload, type UploadOptions } from 'tus-js-client';
 import { startGateway, type TestGateway } from '../testing/gateway.ts';
 
 const MIB = 1024 * 1024;
@@ -127,24 +126,6 @@ async function sending(
   await until(async () => partSize(id) >= offset + first.length, 'the first bytes are there');
   return sent;
 }
-
-/** Runs an upload of tus-js-client to its end. */
-const tusUpload = (content: Buffer, options: Partial<UploadOptions> = {}) => {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const upload: Upload = new Upload(content, {
-    endpoint: `${base}/api/v1/uploads`,
-    retryDelays: Array.from({ length: 40 }, () => 100),
-    onBeforeRequest: (request) => {
-      // The public address is nginx's; here is none.
-      const url = new URL(request.getURL());
-      void url;
-    },
-    onSuccess: () => resolve(upload.url ?? ''),
-    onError: reject,
-    ...options,
-  });
-  return { upload, done: promise };
-};
 
 describe('what is announced', () => {
   it('is what works', async () => {
@@ -501,4 +482,3 @@ describe('control of the job', () => {
     expect((await jobOf(id)).transfer?.file).toBeNull();
   });
 });
-void tusUpload;

@@ -1,0 +1,241 @@
+/** Uploads by tus-js-client, over connections that break and to gateways that die. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from '@magpie/contracts';
+import { openStore } from '@magpie/store';
+import { Upload, type UploadOptions } from 'tus-js-client';
+import { startBreakingProxy } from '../testing/breaking-proxy.ts';
+import { startGateway } from '../testing/gateway.ts';
+
+const MIB = 1024 * 1024;
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+let data: string;
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'magpie-tus-'));
+});
+afterAll(() => rm(data, { recursive: true, force: true }));
+
+/** Begins an upload; `done` gives its id. */
+function upload(url: string, content: Buffer | Readable, options: Partial<UploadOptions> = {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const upload: Upload = new Upload(content as Buffer, {
+    endpoint: `${url}/api/v1/uploads`,
+    retryDelays: Array.from({ length: 200 }, () => 200),
+    metadata: { filename: 'targets.csv', filetype: 'text/csv' },
+    onSuccess: () => resolve(upload.url?.split('/').at(-1) ?? ''),
+    onError: reject,
+    ...options,
+  });
+  promise.catch(() => undefined);
+  upload.start();
+  return { upload, done: promise };
+}
+
+async function until(condition: () => Promise<boolean>, what: string, ms = 20_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await condition().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);
+    await sleep(50);
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+describe('an upload whose connection is cut ten times, to a gateway that is killed twice', () => {
+  const database = `gateway-${randomBytes(6).toString('hex')}`;
+  const mongo = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? 'mongodb://127.0.0.1');
+  const store = openStore({ url: mongo.href, database });
+  let child: ChildProcess;
+
+  /** A process of its own; without a broker it is degraded, and does all that is asked of it here. */
+  async function startChild(port: number, publicUrl: string): Promise<void> {
+    const url = new URL(mongo.href);
+    url.pathname = `/${database}`;
+    child = spawn(process.execPath, [join(import.meta.dirname, '..', 'main.ts')], {
+      stdio: 'ignore',
+      env: {
+        PATH: process.env['PATH'],
+        MONGODB_URL: url.href,
+        AMQP_URL: 'amqp://127.0.0.1:1',
+        MAGPIE_GATEWAY_PORT: String(port),
+        MAGPIE_PUBLIC_URL: publicUrl,
+        MAGPIE_DATA: data,
+        MAGPIE_DISK_RESERVE: '0',
+        MAGPIE_MAX_EVENT_LOOP_DELAY: '10m',
+        LOG_LEVEL: 'error',
+      },
+    });
+    await until(
+      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+      'the gateway is ready',
+      60_000,
+    );
+  }
+  const kill = (): Promise<unknown> => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    return ended;
+  };
+  afterAll(async () => {
+    if (child.exitCode === null && child.signalCode === null) await kill();
+    await store.connection.dropDatabase();
+    await store.close();
+  }, 30_000);
+
+  it('is there byte by byte; what was not compared with its checksum is not', async () => {
+    await store.prepare();
+    const port = await freePort();
+    let cuts = 0;
+    let kills = 0;
+    const proxy = await startBreakingProxy(MIB, async (time) => {
+      // What it was sent last is on its way to the disk.
+      await sleep(20);
+      if (time > 12) return 'pass';
+      if (time === 4 || time === 9) {
+        kills++;
+        await kill();
+        void startChild(port, proxy.url);
+      } else cuts++;
+      return 'cut';
+    });
+    proxy.target = port;
+    await startChild(port, proxy.url);
+    const content = randomBytes(20 * MIB);
+    const id = await upload(proxy.url, content).done;
+    expect([cuts, kills]).toEqual([10, 2]);
+    expect(sha256(readFileSync(join(data, 'uploads', id)))).toBe(sha256(content));
+    const job = (await (await fetch(`${proxy.url}/api/v1/jobs/${id}`)).json()) as Job;
+    expect(job).toMatchObject({
+      state: 'completed',
+      transfer: {
+        bytes: content.length,
+        totalBytes: content.length,
+        file: { name: 'targets.csv', type: 'text/csv', bytes: content.length, sha256: sha256(content) },
+      },
+    });
+
+    const at = `http://127.0.0.1:${port}/api/v1/uploads`;
+    const tus = { 'tus-resumable': '1.0.0' };
+    const made = await fetch(at, { method: 'POST', headers: { ...tus, 'upload-length': '8' } });
+    const other = made.headers.get('location')?.split('/').at(-1) ?? '';
+    const part = join(data, 'uploads', `${other}.part`);
+    const patch = (offset: number, body: BodyInit, more: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${at}/${other}`, {
+        method: 'PATCH',
+        headers: {
+          ...tus,
+          'content-type': 'application/offset+octet-stream',
+          'upload-offset': `${offset}`,
+          ...more,
+        },
+        body,
+        duplex: 'half',
+      } as RequestInit);
+    expect((await patch(0, 'good')).status).toBe(204);
+    const checksum = `sha1 ${createHash('sha1').update('more').digest('base64')}`;
+    const half = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('mo')) });
+    const broken = patch(4, half, { 'upload-checksum': checksum }).catch(() => 'broken');
+    await until(async () => readFileSync(part).length === 6, 'half of it is on the disk');
+    await kill();
+    expect(await broken).toBe('broken');
+    await startChild(port, proxy.url);
+    const head = await fetch(`${at}/${other}`, { method: 'HEAD', headers: tus });
+    expect(head.headers.get('upload-offset')).toBe('4');
+    await until(
+      async () => (await patch(4, 'more', { 'upload-checksum': checksum })).status === 204,
+      'the lease of the dead runs out',
+    );
+    expect(readFileSync(join(data, 'uploads', other), 'utf8')).toBe('goodmore');
+    await proxy.close();
+  }, 180_000);
+});
+
+describe('tus-js-client', () => {
+  it('is paused and resumed by the job in one request, ends an upload, and sends what has no length', async () => {
+    const paused = Promise.withResolvers<void>();
+    const proxy = await startBreakingProxy(MIB, async (time) => {
+      if (time > 1) return 'pass';
+      await until(async () => (await list()).items[0]?.state === 'running', 'it is received');
+      await control((await list()).items[0]?.id ?? '', 'pause');
+      await until(async () => (await list()).items[0]?.state === 'paused', 'it is paused');
+      paused.resolve();
+      return 'pass';
+    });
+    const gateway = await startGateway({
+      env: { MAGPIE_DATA: data, MAGPIE_DISK_RESERVE: '0', MAGPIE_PUBLIC_URL: proxy.url },
+    });
+    proxy.target = Number(new URL(await gateway.listen()).port);
+    const list = async (): Promise<{ items: Job[] }> =>
+      (await gateway.app.inject('/api/v1/uploads')).json<{ items: Job[] }>();
+    const control = async (id: string, action: string): Promise<void> => {
+      const { statusCode } = await gateway.app.inject({
+        method: 'POST',
+        url: `/api/v1/jobs/${id}/${action}`,
+      });
+      expect(statusCode).toBe(202);
+    };
+
+    const content = randomBytes(12 * MIB);
+    const first = upload(proxy.url, content);
+    await paused.promise;
+    const before = (await list()).items[0]?.transfer?.bytes;
+    await sleep(1500);
+    const { items } = await list();
+    expect(items[0]).toMatchObject({ state: 'paused', transfer: { bytes: before } });
+    await control(items[0]?.id ?? '', 'resume');
+    const id = await first.done;
+    expect(sha256(readFileSync(join(data, 'uploads', id)))).toBe(sha256(content));
+    const patches = gateway
+      .logged()
+      .filter(({ method, url }) => method === 'PATCH' && String(url).includes(id));
+    expect(patches).toHaveLength(1);
+
+    let bytes = 0;
+    const second = upload(proxy.url, randomBytes(4 * MIB), {
+      chunkSize: MIB,
+      onChunkComplete: (_size, accepted) => (bytes = accepted),
+    });
+    await until(async () => bytes >= MIB, 'some of it is there');
+    await second.upload.abort(true);
+    const ended = second.upload.url?.split('/').at(-1) ?? '';
+    expect((await gateway.app.inject(`/api/v1/jobs/${ended}`)).json<Job>().state).toBe('terminating');
+
+    const lines = Array.from({ length: 200_000 }, (_, i) => `https://example.org/${i}\n`);
+    const third = upload(
+      proxy.url,
+      Readable.from(
+        lines.map((line) => Buffer.from(line)),
+        { objectMode: false },
+      ),
+      {
+        chunkSize: MIB,
+        uploadLengthDeferred: true,
+        uploadDataDuringCreation: true,
+        overridePatchMethod: true,
+      },
+    );
+    const text = await third.done;
+    expect(readFileSync(join(data, 'uploads', text), 'utf8')).toBe(lines.join(''));
+    expect((await gateway.app.inject(`/api/v1/jobs/${text}`)).json<Job>().transfer).toMatchObject({
+      rows: 200_000,
+      totalBytes: lines.join('').length,
+    });
+    expect((await readdir(join(data, 'uploads'))).filter((name) => name.startsWith(text))).toEqual([text]);
+    await gateway.close();
+    await proxy.close();
+  }, 60_000);
+});
