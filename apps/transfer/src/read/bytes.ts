@@ -11,6 +11,8 @@ export interface Piece {
 }
 
 const PIECE = 256 * 1024;
+// What is decompressed just before damage is lost with it, up to this.
+const DECOMPRESSED = 64 * 1024;
 // What gzip makes of this is 32 MiB at most, and is all held at once.
 const COMPRESSED = 32 * 1024;
 
@@ -59,9 +61,9 @@ async function* plain(
   }
 }
 
-// One small write at a time, so that whatever was decompressed before damage is met has been handed on.
+// One small write at a time, so that what was decompressed before damage is met has been handed on.
 async function* decompressed(file: FileHandle, maxBytes: number, signal: AbortSignal): AsyncGenerator<Piece> {
-  const gunzip = createGunzip({ chunkSize: PIECE });
+  const gunzip = createGunzip({ chunkSize: DECOMPRESSED });
   let out: Buffer[] = [];
   let total = 0;
   let damage: Error | undefined;

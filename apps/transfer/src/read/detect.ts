@@ -1,14 +1,17 @@
 /** What a file is: its compression, encoding, format, delimiter and columns. */
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { readBytes } from './bytes.ts';
 import { CsvReader } from './csv.ts';
 import { guessDelimiter, guessJson } from './delimiter.ts';
-import { guessEncoding } from './encoding.ts';
+import { guessEncoding, leavesOpen } from './encoding.ts';
 import { isBinary, knownKind } from './magic.ts';
 import { ReadFault, START, type Detected, type ReadOptions } from './row.ts';
 import { byteOrderMark, decoderOf, encodingName, readText } from './text.ts';
 
 const SAMPLE = 64 * 1024;
+const PLACES = 16;
+const LF = 0x0a;
 
 /**
  * Looks at the first 64 KiB (decompressed), and of tables at the first row, and says what the file is.
@@ -32,7 +35,7 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
     throw new ReadFault('not_a_table', `The file is ${kind}`);
 
   const given = options.encoding === undefined ? undefined : encodingName(options.encoding);
-  const encoding = byteOrderMark(head)?.encoding ?? given ?? guessEncoding(head, complete);
+  const encoding = byteOrderMark(head)?.encoding ?? given ?? (await encodingOf(path, head, complete, gzip));
   const narrow = !encoding.startsWith('utf-16');
   if (narrow && isBinary(head))
     throw new ReadFault('not_a_table', 'The file is binary, of a kind that is not known');
@@ -82,6 +85,26 @@ async function sample(
     return { head: Buffer.concat(pieces).subarray(0, SAMPLE), complete: false };
   }
   return { head: Buffer.concat(pieces).subarray(0, SAMPLE), complete: length <= SAMPLE };
+}
+
+/** Where the beginning is ASCII the encoding is asked of places all over the file; of a compressed one it cannot be. */
+async function encodingOf(path: string, head: Buffer, complete: boolean, gzip: boolean): Promise<string> {
+  if (complete || gzip || !leavesOpen(head)) return guessEncoding(head, complete);
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const lines: Buffer[] = [];
+    for (let i = 1; i <= PLACES; i++) {
+      const place = Buffer.alloc(SAMPLE);
+      const from = Math.max(0, Math.floor((size * i) / PLACES) - SAMPLE);
+      const { bytesRead } = await file.read(place, 0, SAMPLE, from);
+      const read = place.subarray(0, bytesRead);
+      lines.push(read.subarray(read.indexOf(LF) + 1, read.lastIndexOf(LF) + 1));
+    }
+    return guessEncoding(Buffer.concat(lines), true);
+  } finally {
+    await file.close();
+  }
 }
 
 // Without a last line that is cut off.

@@ -1,5 +1,5 @@
 /** Which encoding a file is in, by its bytes. */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { analyse } from 'chardet';
 import { byteOrderMark, encodingName } from './text.ts';
 
@@ -24,6 +24,11 @@ export function guessEncoding(head: Buffer, complete: boolean): string {
     }
   }
   return 'windows-1252';
+}
+
+/** Whether the first bytes leave the encoding open: then those further on may decide. */
+export function leavesOpen(head: Buffer): boolean {
+  return isAscii(head) && utf16(head) === undefined;
 }
 
 /** UTF-16 without a mark: the other byte of each ASCII character is zero. */
@@ -77,8 +82,7 @@ function unusual(head: Buffer): Buffer {
     let end = head.indexOf(0x0a, at) + 1;
     if (end === 0) end = head.length;
     const line = head.subarray(at, end);
-    // eslint-disable-next-line no-control-regex
-    if (/[^\x00-\x7f]/.test(line.toString('latin1'))) {
+    if (!isAscii(line)) {
       kept.push(line.subarray(0, STATISTICS));
       length += Math.min(line.length, STATISTICS);
     }

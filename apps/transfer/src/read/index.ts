@@ -19,8 +19,10 @@ export { ReadFault, START } from './row.ts';
 export type { BadRow, Detected, Place, Read, ReadLimits, ReadOptions, Row } from './row.ts';
 
 const BATCH = 1000;
-/** Of text without a thousand rows in it: then a batch has fewer, or none. */
-const QUIET_PIECES = 4;
+/** Bytes of text without a thousand rows in it: then a batch has fewer, or none. */
+const SPARSE = 4 * 1024 * 1024;
+// Text that is passed over on the way to a checkpoint counts too, so that it can be left between batches.
+const PASSED_OVER = 64 * 1024;
 
 /**
  * The rows from a checkpoint on (`START` for all), in batches of about 1,000; fewer, or none, where rows are long.
@@ -40,7 +42,7 @@ export async function* readRows(
   let pending: (Row | BadRow)[] = [];
   let bytesRead = 0;
   let given = 0;
-  let quiet = 0;
+  let since = 0;
   let fault: ReadFault | undefined;
   try {
     for (let over = false; !over;) {
@@ -50,6 +52,7 @@ export async function* readRows(
         if (value === undefined) reader.finish();
         else {
           bytesRead = value.read;
+          since += value.bytes.length || PASSED_OVER;
           reader.take(value.bytes);
         }
       } catch (error) {
@@ -68,13 +71,15 @@ export async function* readRows(
       for (; pending.length - taken >= BATCH; taken += BATCH)
         yield { rows: pending.slice(taken, taken + BATCH), bytesRead };
       given += taken;
-      quiet = taken > 0 ? 0 : quiet + 1;
-      if (taken > 0) pending = pending.slice(taken);
-      if ((over && pending.length > 0) || quiet >= QUIET_PIECES) {
+      if (taken > 0) {
+        pending = pending.slice(taken);
+        since = 0;
+      }
+      if ((over && pending.length > 0) || since >= SPARSE) {
         given += pending.length;
         yield { rows: pending, bytesRead };
         pending = [];
-        quiet = 0;
+        since = 0;
       }
     }
   } finally {

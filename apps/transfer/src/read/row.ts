@@ -43,6 +43,10 @@ export interface Detected {
   columns: string[] | null;
 }
 
+/**
+ * A checkpoint. A file that is UTF-8 and not compressed is read on from there at once; any other is read again from
+ * its beginning, and what comes before is passed over.
+ */
 export interface Place {
   /** Offset in the normalised text (decompressed, as UTF-8, without byte order mark), bytes. */
   end: number;
