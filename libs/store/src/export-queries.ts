@@ -10,6 +10,7 @@
  * - an item is one document, so it is in as a whole, as it is when the export comes to it, or not at all; one that is
  *   removed before that is not in.
  */
+import { mongo } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
 import {
@@ -159,9 +160,14 @@ export interface ExportBatch {
   place: Place;
 }
 
+/** A batch comes to about so much, as MongoDB sends it: a service that reads large items stays small. */
+const BATCH_BYTES = 1024 * 1024;
+const FIRST_BATCH = 50;
+const SAMPLED = 5;
+
 /**
- * Reads what is exported behind a place, in batches of at most `size`; the next one is on its way while a batch is
- * worked on. A batch may be empty though more follows.
+ * Reads what is exported behind a place, in batches of at most `size` items and of about a mebibyte; the next one is on
+ * its way while a batch is worked on. A batch may be empty though more follows.
  */
 export function exportBatches(
   store: Store,
@@ -169,10 +175,19 @@ export function exportBatches(
   { after, size = 1000 }: { after?: Place | undefined; size?: number } = {},
 ): AsyncGenerator<ExportBatch> {
   const { filter, job, q, bound } = selection;
-  if (q !== undefined) return searched(store, { ...selection, q }, size, after);
+  const batchSize = new BatchSize(size);
+  if (q !== undefined) {
+    const { pipeline } = EXPORT_QUERIES.exportedMatches(q, filter, bound, after);
+    const cursor = store.items.collection.aggregate(pipeline, { batchSize: size, allowDiskUse: true });
+    return byIds<{ _id: string; order: number }>(cursor as never, batchSize, async (found) => {
+      const ids = found.map(({ _id }) => _id);
+      return itemsInOrder(store, job === undefined ? ids : await hadBy(store, job, ids, bound), {});
+    });
+  }
   if (job !== undefined)
-    return batched<Pick<LinkDocument, '_id' | 'order' | 'target'>>(
+    return byIds<Pick<LinkDocument, '_id' | 'order' | 'target'>>(
       cursorOf(store, EXPORT_QUERIES.exportedLinks(job, filter, bound, after), size),
+      batchSize,
       (links) =>
         itemsInOrder(
           store,
@@ -180,34 +195,105 @@ export function exportBatches(
           filter,
         ),
     );
-  return batched<ItemDocument>(
-    cursorOf(store, EXPORT_QUERIES.exportedItems(filter, bound, after), size),
-    (items) => items,
+  return itemByItem(batchSize, after, (from, size) =>
+    cursorOf(store, EXPORT_QUERIES.exportedItems(filter, bound, from), size),
   );
 }
 
-function searched(
-  store: Store,
-  { filter, job, q, bound }: ExportSelection & { q: string },
-  size: number,
+/** How many items a batch is to have, by what the last ones came to. */
+class BatchSize {
+  readonly #most: number;
+  value: number;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.value = Math.min(FIRST_BATCH, most);
+  }
+
+  learn(items: readonly ItemDocument[]): void {
+    if (items.length === 0) return;
+    const every = Math.max(1, Math.floor(items.length / SAMPLED));
+    const sample = items.filter((_, i) => i % every === 0);
+    const bytes = sample.reduce((sum, item) => sum + mongo.BSON.calculateObjectSize(item), 0);
+    const fitting = Math.floor((BATCH_BYTES * sample.length) / bytes);
+    this.value = Math.min(this.#most, Math.max(1, fitting));
+  }
+}
+
+/** A cursor over the items themselves, opened anew where its batches are far from what they should be. */
+function itemByItem(
+  batchSize: BatchSize,
   after: Place | undefined,
+  open: (after: Place | undefined, size: number) => Cursor<ItemDocument>,
 ): AsyncGenerator<ExportBatch> {
-  const { pipeline } = EXPORT_QUERIES.exportedMatches(q, filter, bound, after);
-  const cursor = store.items.collection.aggregate(pipeline, { batchSize: size, allowDiskUse: true });
-  return batched<{ _id: string; order: number }>(cursor as never, async (found) => {
-    const ids = found.map(({ _id }) => _id);
-    if (job === undefined) return itemsInOrder(store, ids, {});
-    const links = await runQuery<{ target: string }>(
-      store,
-      EXPORT_QUERIES.exportedBatchLinks(job, ids, bound),
-    );
-    const had = new Set(links.map(({ target }) => target));
-    return itemsInOrder(
-      store,
-      ids.filter((id) => had.has(id)),
-      {},
-    );
-  });
+  let cursor: Cursor<ItemDocument> | undefined;
+  let size = 0;
+  let from = after;
+  const next = async (): Promise<ExportBatch | undefined> => {
+    const { value } = batchSize;
+    if (cursor === undefined || value > size * 2 || value < size / 2) {
+      await cursor?.close();
+      size = value;
+      cursor = open(from, size);
+    }
+    if (!(await cursor.hasNext())) return undefined;
+    const items = cursor.readBufferedDocuments();
+    batchSize.learn(items);
+    const { order, _id } = items.at(-1) as ItemDocument;
+    from = [order, _id];
+    return { items, place: from };
+  };
+  return ahead(next, async () => cursor?.close());
+}
+
+/** A cursor that says which items, and the items by their ids. */
+function byIds<T extends { _id: string; order: number }>(
+  cursor: Cursor<T>,
+  batchSize: BatchSize,
+  itemsOf: (found: T[]) => Promise<ItemDocument[]>,
+): AsyncGenerator<ExportBatch> {
+  let found: T[] = [];
+  const next = async (): Promise<ExportBatch | undefined> => {
+    if (found.length === 0) {
+      if (!(await cursor.hasNext())) return undefined;
+      found = cursor.readBufferedDocuments();
+    }
+    const some = found.splice(0, batchSize.value);
+    const { order, _id } = some.at(-1) as T;
+    const items = await itemsOf(some);
+    batchSize.learn(items);
+    return { items, place: [order, _id] };
+  };
+  return ahead(next, () => cursor.close());
+}
+
+/** One is on its way while another is worked on. */
+async function* ahead<T>(next: () => Promise<T | undefined>, close: () => Promise<void>): AsyncGenerator<T> {
+  let coming = next();
+  try {
+    for (;;) {
+      const batch = await coming;
+      if (batch === undefined) return;
+      coming = next();
+      // Waited for at the next turn; unless nobody comes back for it.
+      coming.catch(() => undefined);
+      yield batch;
+    }
+  } finally {
+    await coming.catch(() => undefined);
+    await close();
+  }
+}
+
+async function hadBy(
+  store: Store,
+  job: string,
+  ids: readonly string[],
+  bound: number,
+): Promise<readonly string[]> {
+  const links = await runQuery<{ target: string }>(store, EXPORT_QUERIES.exportedBatchLinks(job, ids, bound));
+  const had = new Set(links.map(({ target }) => target));
+  return ids.filter((id) => had.has(id));
 }
 
 async function itemsInOrder(
@@ -234,26 +320,6 @@ const cursorOf = <T>(store: Store, { from, filter, sort, projection }: FindQuery
     ...(projection === undefined ? {} : { projection }),
     batchSize: size,
   }) as unknown as Cursor<T>;
-
-async function* batched<T extends { _id: string; order: number }>(
-  cursor: Cursor<T>,
-  itemsOf: (found: T[]) => ItemDocument[] | Promise<ItemDocument[]>,
-): AsyncGenerator<ExportBatch> {
-  let more = cursor.hasNext();
-  try {
-    while (await more) {
-      const found = cursor.readBufferedDocuments();
-      const last = found.at(-1);
-      more = cursor.hasNext();
-      // Waited for at the next turn; unless nobody comes back for it.
-      more.catch(() => undefined);
-      if (last !== undefined) yield { items: await itemsOf(found), place: [last.order, last._id] };
-    }
-  } finally {
-    await more.catch(() => undefined);
-    await cursor.close();
-  }
-}
 
 /** MongoDB ended a query that took too long. */
 const isTimeUp = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 50;
