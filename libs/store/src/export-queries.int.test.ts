@@ -205,6 +205,40 @@ describe('what an export reads', () => {
     await store.links.collection.deleteOne({ _id: link._id } as never);
   });
 
+  it('comes in batches of about a mebibyte', async () => {
+    const text = 'x'.repeat(100_000);
+    const large = Array.from({ length: 200 }, (_, i) => ({
+      ...items[0],
+      _id: `large${String(i).padStart(3, '0')}`,
+      kind: 'large',
+      url: `https://large.example/${i}`,
+      data: { text },
+      order: i,
+    }));
+    await store.items.collection.insertMany(large as never[]);
+    await store.links.collection.insertMany(
+      large.map(({ _id, order }) => ({
+        _id: `large:${_id}`,
+        jobId: 'large',
+        target: _id,
+        of: 'item',
+        state: 'stored',
+        order,
+      })) as never[],
+    );
+    for (const selection of [{ filter: { kind: 'large' } }, { job: 'large' }]) {
+      const batches: string[][] = [];
+      for await (const batch of exportBatches(store, { filter: {}, bound, ...selection }))
+        batches.push(ids(batch.items));
+      expect(batches.flat()).toEqual(ids(large as ItemDocument[]));
+      // The first two are asked for before it is known how large they are.
+      const sizes = batches.slice(2).map(({ length }) => length);
+      expect(sizes.length).toBeGreaterThan(5);
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(15);
+    }
+    await store.items.collection.deleteMany({ kind: 'large' } as never);
+  });
+
   it('leaves no cursor open when it is left in the middle', async () => {
     const status = async (): Promise<number> => {
       const { metrics } = (await store.connection.db?.command({ serverStatus: 1 })) as {
@@ -238,6 +272,7 @@ describe('what an export reads', () => {
     exportedBatch: EXPORT_QUERIES.exportedBatch(['a', 'b'], everything),
     exportedBatchLinks: EXPORT_QUERIES.exportedBatchLinks(JOB, ['a', 'b'], bound),
     expiredTransfers: TIDY_QUERIES.expiredTransfers(new Date(), 100),
+    abandonedUploads: TIDY_QUERIES.abandonedUploads(new Date(), 100),
     jobsOfFiles: TIDY_QUERIES.jobsOfFiles([JOB, 'x']),
     readersOfUpload: TIDY_QUERIES.readersOfUpload('x'),
   };

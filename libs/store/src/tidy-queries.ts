@@ -40,6 +40,20 @@ export const TIDY_QUERIES = {
     projection: LOOKED_AT,
   }),
 
+  /** Uploads in several requests that nobody goes on with: past their time, and not over; the longest first. */
+  abandonedUploads: (now: Date, limit: number): FindQuery => ({
+    from: 'jobs',
+    filter: {
+      'transfer.expiresAt': { $type: 'date', $lte: now },
+      'transfer.kind': 'upload',
+      'transfer.options.protocol': 'tus',
+      state: { $in: [...DISPATCHING, 'pausing', 'paused', 'stopping'] },
+      ...nobodyWorks(now),
+    },
+    sort: { 'transfer.expiresAt': 1 },
+    limit,
+  }),
+
   jobsOfFiles: (ids: readonly string[]): FindQuery => ({
     from: 'jobs',
     filter: { _id: { $in: ids } },
@@ -61,6 +75,13 @@ export const expiredTransfers = (
   limit: number,
 ): Promise<(TidiedJob & { transfer: NonNullable<TidiedJob['transfer']> })[]> =>
   runQuery(store, TIDY_QUERIES.expiredTransfers(now, limit));
+
+export const abandonedUploads = (
+  store: Store,
+  now: Date,
+  limit: number,
+): Promise<(JobDocument & { transfer: TransferDocument })[]> =>
+  runQuery(store, TIDY_QUERIES.abandonedUploads(now, limit));
 
 /** Those of these jobs that there are. */
 export const jobsOfFiles = (store: Store, ids: readonly string[]): Promise<TidiedJob[]> =>

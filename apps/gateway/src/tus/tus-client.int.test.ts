@@ -59,7 +59,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
   const database = `gateway-${randomBytes(6).toString('hex')}`;
   const mongo = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? 'mongodb://127.0.0.1');
   const store = openStore({ url: mongo.href, database });
-  let child: ChildProcess;
+  let child: ChildProcess | undefined;
 
   /** A process of its own; without a broker it is degraded, and does all that is asked of it here. */
   async function startChild(port: number, publicUrl: string): Promise<void> {
@@ -86,12 +86,12 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     );
   }
   const kill = (): Promise<unknown> => {
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
+    const ended = new Promise((resolve) => child?.once('exit', resolve));
+    child?.kill('SIGKILL');
     return ended;
   };
   afterAll(async () => {
-    if (child.exitCode === null && child.signalCode === null) await kill();
+    if (child?.exitCode === null && child.signalCode === null) await kill();
     await store.connection.dropDatabase();
     await store.close();
   }, 30_000);
@@ -133,7 +133,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     const made = await fetch(at, { method: 'POST', headers: { ...tus, 'upload-length': '8' } });
     const other = made.headers.get('location')?.split('/').at(-1) ?? '';
     const part = join(data, 'uploads', `${other}.part`);
-    const patch = (offset: number, body: BodyInit, more: Record<string, string> = {}): Promise<Response> =>
+    const patch = (offset: number, body: string | ReadableStream, more: Record<string, string> = {}): Promise<Response> =>
       fetch(`${at}/${other}`, {
         method: 'PATCH',
         headers: {

@@ -11,7 +11,7 @@
  * by itself; a new one is answered 423.
  */
 import { Server, type Lock } from '@tus/server';
-import type { Store } from '@magpie/store';
+import type { JobDocument, Store } from '@magpie/store';
 import type { FastifyRequest } from 'fastify';
 import { requestIdempotency } from '../idempotency.ts';
 import type { Uploads } from '../uploads/uploads.ts';
@@ -21,7 +21,6 @@ import { problemOf, typeNeeded, TUS_VERSION, versionNeeded } from './problems.ts
 import { removeFiles } from './upload-file.ts';
 import { isUploadId, UploadJobs } from './upload-jobs.ts';
 import { UploadStore } from './upload-store.ts';
-import type { JobDocument } from '@magpie/store';
 
 const BYTES = 'application/offset+octet-stream';
 /** Headers that say something to the protocol's server. */
@@ -39,6 +38,9 @@ export interface TusOptions {
   keepMs: number;
   /** A client that is silent for so long in the middle of a request is cut off, ms. */
   silenceMs: number;
+  /** So often uploads are looked for that nobody has gone on with, ms. */
+  expireEveryMs?: number;
+  onError: (error: unknown) => void;
 }
 
 export interface TusAnswer {
@@ -48,9 +50,13 @@ export interface TusAnswer {
 
 export class TusServer {
   readonly jobs: UploadJobs;
+  readonly #looksForAbandoned: NodeJS.Timeout;
+  #expiring: Promise<void> = Promise.resolve();
   readonly #server: Server;
 
-  constructor({ store, uploads, announce, url, maxBytes, keepMs, silenceMs }: TusOptions) {
+  constructor(options: TusOptions) {
+    const { store, uploads, announce, url, maxBytes, keepMs, silenceMs } = options;
+    const { expireEveryMs = 60_000, onError } = options;
     const remove = (id: string) => removeFiles({ part: uploads.part(id), file: uploads.file(id) });
     const jobs = new UploadJobs({ store, announce, remove, keepMs });
     const datastore = new UploadStore({ uploads, jobs, maxBytes, keepMs, silenceMs });
@@ -71,6 +77,15 @@ export class TusServer {
         return undefined;
       },
     });
+    this.#looksForAbandoned = setInterval(() => {
+      this.#expiring = this.#expiring.then(() => jobs.expireAbandoned()).catch(onError);
+    }, expireEveryMs);
+  }
+
+  /** Idempotent. What is answered now is ended by whoever ends the uploads. */
+  async close(): Promise<void> {
+    clearInterval(this.#looksForAbandoned);
+    await this.#expiring;
   }
 
   /**

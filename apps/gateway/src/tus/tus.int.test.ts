@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { startGateway, type TestGateway } from '../testing/gateway.ts';
+import { UploadJobs } from './upload-jobs.ts';
 
 const MIB = 1024 * 1024;
 const BYTES = 'application/offset+octet-stream';
@@ -415,6 +416,33 @@ describe('time', () => {
     ).toEqual([]);
     expect(await jobOf(unfinished)).toMatchObject({ state: 'failed', error: { code: 'upload_expired' } });
     expect(await jobOf(finished)).toMatchObject({ state: 'completed', transfer: { file: null } });
+  });
+});
+
+describe('an upload that nobody goes on with', () => {
+  it('ends by itself when its time is over; one that is being sent does not', async () => {
+    const { store } = gateway;
+    const remove = (id: string): Promise<void> => rm(join(data, 'uploads', `${id}.part`), { force: true });
+    const jobs = new UploadJobs({ store, announce: () => undefined, remove, keepMs: 1000 });
+    const [left, live] = [await create(4), await create(2 * MIB)];
+    expect((await chunk(left, 0, Buffer.from('01'))).status).toBe(204);
+    const { out, answer } = await sending(live, 0, 2 * MIB, Buffer.alloc(MIB));
+    for (const id of [left, live])
+      await store.jobs.collection.updateOne(
+        { _id: id as never },
+        { $set: { 'transfer.expiresAt': new Date(Date.now() - 1) } },
+      );
+    await jobs.expireAbandoned();
+    expect(await jobOf(left)).toMatchObject({ state: 'failed', error: { code: 'upload_expired' } });
+    expect(partSize(left)).toBe(0);
+    expect(await offsetOf(live)).toBe(MIB);
+    out.end(Buffer.alloc(MIB));
+    expect((await answer).status).toBe(204);
+
+    await control(left, 'retry');
+    expect(await offsetOf(left)).toBe(0);
+    expect((await chunk(left, 0, Buffer.from('0123'))).status).toBe(204);
+    expect(await offsetOf(left)).toBe(4);
   });
 });
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ENDED, isEnded, type State } from '@magpie/domain';
 import {
+  abandonedUploads,
   changeTransfer,
   controlJob,
   createTransfer,
@@ -34,6 +35,7 @@ const UNENDED = [
   'stopping',
 ] as const satisfies readonly State[];
 
+const EXPIRED_AT_ONCE = 100;
 const EXPIRED = { code: 'upload_expired', message: 'It was not finished in time' };
 
 export interface UploadJobsOptions {
@@ -139,6 +141,12 @@ export class UploadJobs {
       });
       if (failed !== null) announce(failed);
     });
+  }
+
+  /** Ends uploads that nobody has gone on with in time. */
+  async expireAbandoned(): Promise<void> {
+    for (const job of await abandonedUploads(this.#options.store, new Date(), EXPIRED_AT_ONCE))
+      await this.expire(job);
   }
 
   async #holding(

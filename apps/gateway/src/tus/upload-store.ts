@@ -80,12 +80,11 @@ export class UploadStore extends DataStore {
     });
   }
 
-  /** The server reckons when an upload expires from when it was made. */
-  #since({ transfer, createdAt }: TransferJob): string {
-    const { expiresAt } = transfer;
-    return new Date(
-      (expiresAt ?? createdAt).getTime() - (expiresAt ? this.#options.keepMs : 0),
-    ).toISOString();
+  /** The server reckons when an upload expires from when it was made. One that is still there has not expired. */
+  #since({ transfer }: TransferJob): string {
+    const { jobs, keepMs } = this.#options;
+    const expiresAt = Math.max((transfer.expiresAt ?? jobs.expiry()).getTime(), Date.now() + 1000);
+    return new Date(expiresAt - keepMs).toISOString();
   }
 
   override async declareUploadLength(id: string, length: number): Promise<void> {
@@ -140,6 +139,9 @@ export class UploadStore extends DataStore {
       over.resolve();
       await holding.catch(() => undefined);
     };
+    // Its time was over once, and somebody took it up again.
+    const { expired, ...report } = receiving.job.transfer.report;
+    if (expired !== undefined) await this.#options.jobs.note(receiving.job, { report });
     return receiving;
   }
 
