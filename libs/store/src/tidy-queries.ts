@@ -45,7 +45,6 @@ export const TIDY_QUERIES = {
     from: 'jobs',
     filter: {
       'transfer.expiresAt': { $type: 'date', $lte: now },
-      'transfer.kind': 'upload',
       'transfer.options.protocol': 'tus',
       state: { $in: [...DISPATCHING, 'pausing', 'paused', 'stopping'] },
       ...nobodyWorks(now),

@@ -133,7 +133,11 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     const made = await fetch(at, { method: 'POST', headers: { ...tus, 'upload-length': '8' } });
     const other = made.headers.get('location')?.split('/').at(-1) ?? '';
     const part = join(data, 'uploads', `${other}.part`);
-    const patch = (offset: number, body: string | ReadableStream, more: Record<string, string> = {}): Promise<Response> =>
+    const patch = (
+      offset: number,
+      body: string | ReadableStream,
+      more: Record<string, string> = {},
+    ): Promise<Response> =>
       fetch(`${at}/${other}`, {
         method: 'PATCH',
         headers: {
