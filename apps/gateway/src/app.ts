@@ -63,6 +63,8 @@ export async function buildApp({
     // Node would end any request whose body takes longer, and an upload takes hours, paused ones days. Headers still
     // have a minute (Node's headersTimeout); nginx bounds the time of all bodies, and buffers all but uploads.
     requestTimeout: 0,
+    // Loading the code of all routes takes long on a machine that is busy.
+    pluginTimeout: 60_000,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
