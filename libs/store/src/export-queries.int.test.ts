@@ -291,6 +291,7 @@ describe('what an export reads', () => {
             .find(query.filter, {
               ...(query.sort && { sort: query.sort }),
               ...(query.projection && { projection: query.projection }),
+              ...(query.hint && { hint: query.hint }),
             })
             .explain('queryPlanner');
     const stages = stagesOf(plan).map(({ stage }) => stage);

@@ -16,6 +16,8 @@ export interface FindQuery {
   sort?: Record<string, 1 | -1>;
   limit?: number;
   projection?: Record<string, 0 | 1>;
+  /** Name of the index to go by, where the planner could choose a worse one. */
+  hint?: string;
 }
 
 export interface PipelineQuery {

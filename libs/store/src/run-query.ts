@@ -16,13 +16,14 @@ export async function runQuery<T>(store: Store, query: Query, session?: ClientSe
       .aggregate(pipeline, { ...options, ...(hint === undefined ? {} : { hint }) })
       .toArray()) as T[];
   }
-  const { filter, sort, limit, projection } = query;
+  const { filter, sort, limit, projection, hint } = query;
   return (await collection
     .find(filter, {
       ...options,
       ...(sort === undefined ? {} : { sort }),
       ...(limit === undefined ? {} : { limit }),
       ...(projection === undefined ? {} : { projection }),
+      ...(hint === undefined ? {} : { hint }),
     })
     .toArray()) as unknown as T[];
 }

@@ -37,6 +37,7 @@ export const TIDY_QUERIES = {
     },
     sort: { 'transfer.expiresAt': 1 },
     limit,
+    hint: 'expiring',
     projection: LOOKED_AT,
   }),
 
@@ -51,6 +52,7 @@ export const TIDY_QUERIES = {
     },
     sort: { 'transfer.expiresAt': 1 },
     limit,
+    hint: 'expiring',
   }),
 
   jobsOfFiles: (ids: readonly string[]): FindQuery => ({

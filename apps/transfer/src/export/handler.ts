@@ -15,7 +15,7 @@ import type { TransferOptions } from '../app.ts';
 import { asDocument, BEGINNING, checkpointOf } from './checkpoint.ts';
 import { finish, removeTries } from './finish.ts';
 import { planOf, type ExportPlan } from './plan.ts';
-import { fillSpool, tidySpool } from './spool.ts';
+import { fillSpool, orStopped, tidySpool } from './spool.ts';
 
 /** So many files are removed at once when an export is taken back. */
 const REMOVED_AT_ONCE = 200;
@@ -68,7 +68,8 @@ export function exportHandler(places: Places, options: TransferOptions): Handler
         await beginAnew(work);
       const plan = planOf(work.job, base);
       if (checkpoint === null) {
-        const totalRows = await countExport(work.store, plan.selection);
+        const totalRows = await orStopped(work, countExport(work.store, plan.selection));
+        if (totalRows === undefined) return false;
         await work.commit({ totalRows, checkpoint: asDocument(checkpointOf(work.job.transfer)) });
       }
       if (!checkpointOf(work.job.transfer).read && !(await fillSpool(work, plan, directory, reserve)))

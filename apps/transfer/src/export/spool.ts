@@ -15,6 +15,7 @@ import type { ExportPlan } from './plan.ts';
 const PART_ROWS = 50_000;
 const PART_BYTES = 64 * 1024 * 1024;
 const PART_MS = 5000;
+const LOOK_MS = 100;
 
 /** The spool's directory as the checkpoint knows it: what is not in it goes. Gives whether all parts are there. */
 export async function tidySpool(directory: string, { parts }: ExportCheckpoint): Promise<boolean> {
@@ -41,26 +42,50 @@ export async function fillSpool(
   reserve: number,
 ): Promise<boolean> {
   const { after } = checkpointOf(work.job.transfer);
+  const batches = exportBatches(work.store, plan.selection, { after: after ?? undefined });
   let part: Part | undefined;
   let last = 0;
+  let leaving = false;
   try {
-    for await (const { items, place } of exportBatches(work.store, plan.selection, {
-      after: after ?? undefined,
-    })) {
-      part ??= await Part.open(directory, plan, reserve, last);
-      await part.add(items, place);
-      if (work.goesOn && !part.isFull) continue;
-      last = part.bytes;
-      await keep(work, part, false);
+    for (;;) {
+      const batch = await orStopped(work, batches.next());
+      if (batch === undefined || !work.goesOn) leaving = true;
+      else if (batch.done) break;
+      else {
+        part ??= await Part.open(directory, plan, reserve, last);
+        await part.add(batch.value.items, batch.value.place);
+        leaving = !work.goesOn;
+      }
+      if (!leaving && part?.isFull !== true) continue;
+      last = part?.bytes ?? last;
+      if (part !== undefined) await keep(work, part, false);
       part = undefined;
-      if (!work.goesOn) return false;
+      if (leaving) return false;
     }
-    if (!work.goesOn) return false;
     await keep(work, part, true);
     part = undefined;
     return true;
   } finally {
     await part?.discard();
+    const left = batches.return(undefined).catch(() => undefined);
+    // Left while the database still looks for the first batch, it ends by itself.
+    if (!leaving) await left;
+  }
+}
+
+/** What is waited for; undefined when the work is not to go on before it is there. */
+export async function orStopped<T>(work: Work, waited: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const stopped = new Promise<undefined>((resolve) => {
+    timer = setInterval(() => {
+      if (!work.goesOn) resolve(undefined);
+    }, LOOK_MS);
+  });
+  try {
+    return await Promise.race([waited, stopped]);
+  } finally {
+    clearInterval(timer);
+    waited.catch(() => undefined);
   }
 }
 
