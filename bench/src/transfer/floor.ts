@@ -11,7 +11,7 @@ import { idOf } from '@magpie/domain';
 import { openStore, type Store } from '@magpie/store';
 import { parse } from 'csv-parse';
 import { stringify } from 'csv-stringify';
-import { COLUMNS } from './table.ts';
+import { type COLUMNS } from './table.ts';
 
 const BATCH = 1000;
 type Row = Record<(typeof COLUMNS)[number], string>;
