@@ -104,7 +104,7 @@ it('is read back as what went in, whatever that is', async () => {
         ]),
       );
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 

@@ -34,7 +34,7 @@ describe('csv', () => {
           ...rows.map(({ a, b, c }) => [a, b, c].map((value) => asText(value).toWellFormed())),
         ]);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -97,7 +97,7 @@ describe.each(['ndjson', 'json'] as const)('%s', (format) => {
         const { content } = await room.exported(rows, { format });
         expect(itemsOf(content)).toEqual(JSON.parse(JSON.stringify(rows)));
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

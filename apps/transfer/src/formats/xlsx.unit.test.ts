@@ -60,7 +60,7 @@ it('is read back as what went in, whatever that is', async () => {
       const nothing = [null, null, null];
       expect(rows.map((_, index) => found[index + 1] ?? nothing)).toEqual(expected);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 }, 120_000);
 

@@ -63,7 +63,7 @@ export async function heldBy(work: () => Promise<unknown>): Promise<number> {
   };
   const before = held();
   let most = before;
-  const looking = setInterval(() => (most = Math.max(most, held())), 100);
+  const looking = setInterval(() => (most = Math.max(most, held())), 1000);
   try {
     await work();
   } finally {
