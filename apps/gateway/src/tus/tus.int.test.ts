@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -334,8 +335,19 @@ describe('what is refused', () => {
       'upload_locked',
       '2',
     ]);
-    const third = await chunk(id, MIB, content.subarray(MIB));
-    expect(third.status).toBe(423);
+    // Who has still much to send gets to read the answer, and is not listened to for long.
+    const third = connect(Number(new URL(base).port), '127.0.0.1');
+    const ended = new Promise((resolve) => third.once('close', resolve));
+    let heard = '';
+    third.on('error', () => undefined).on('data', (bytes: Buffer) => (heard += bytes.toString()));
+    third.write(
+      `PATCH /api/v1/uploads/${id} HTTP/1.1\r\nHost: 127.0.0.1\r\nTus-Resumable: 1.0.0\r\nContent-Type: ${BYTES}\r\n` +
+        `Upload-Offset: ${MIB}\r\nContent-Length: ${MIB}\r\n\r\n`,
+    );
+    third.write(content.subarray(0, MIB / 2));
+    await until(async () => heard.includes('upload_locked'), 'it is answered');
+    expect(heard).toMatch(/^HTTP\/1\.1 423 Locked\r\n/);
+    await ended;
     expect(await offsetOf(id)).toBe(MIB);
     first.out.end(content.subarray(MIB));
     expect((await first.answer).status).toBe(204);
