@@ -33,10 +33,13 @@ export async function writeFile(
     let bytes = 0;
     for await (const chunk of receiving.gate(chunks)) {
       if (bytes + chunk.length > maxBytes) throw tooLarge(maxBytes);
-      await writeAt(receiving, file, chunk, bytes);
+      // The disk and the processor work at the same time.
+      const writing = writeAt(receiving, file, chunk, bytes);
       hash.update(chunk);
+      const rows = lines.in(chunk);
+      await writing;
       bytes += chunk.length;
-      receiving.written(chunk.length, lines.in(chunk));
+      receiving.written(chunk.length, rows);
     }
     await file.sync();
     return { bytes, sha256: hash.digest('hex') };
