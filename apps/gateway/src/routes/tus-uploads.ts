@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Job, JobState, Page, PageQuery } from '@magpie/contracts';
 import { listJobs } from '@magpie/store';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import * as examples from '../examples.ts';
 import { sendPage } from '../paging.ts';
-import { HttpProblem } from '../problems.ts';
+import { sendProblem } from '../plugins/errors.ts';
+import { HttpProblem, toProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
 import { IdempotencyHeaders } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
@@ -116,6 +117,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     });
   });
 
+  // Clients take most errors of a HEAD for the end of the upload and begin a new one; at 423 they ask again.
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const { code, statusCode, extras } = toProblem(error);
+    if (request.method !== 'HEAD' || (statusCode < 500 && statusCode !== 429))
+      return sendProblem(error, request, reply);
+    request.log.warn({ err: error, code }, 'where an upload is cannot be told now');
+    return sendProblem(new HttpProblem('upload_locked', undefined, extras), request, reply);
+  });
+
   const answer = async (request: FastifyRequest, reply: FastifyReply, method?: string) => {
     const { status, headers } = await tus.answer(request, method);
     return reply.code(status).headers(headers).send();
@@ -208,7 +218,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       config: { swagger: { exposeHeadRoute: true } },
       schema: routeDoc({
         summary: 'Where a resumable upload is',
-        description: `How many bytes it has: where to go on. Its job, with all else, is at \`/api/v1/jobs/{id}\`. ${TUS}`,
+        description: `How many bytes it has: where to go on. While that cannot be told it is 423, never 5xx: clients take those for the end of the upload. Its job, with all else, is at \`/api/v1/jobs/{id}\`. ${TUS}`,
         tag: 'transfers',
         params: UploadParams,
         headers: OffsetHeaders,

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
+import { startCuttableProxy } from '../testing/cuttable-proxy.ts';
 import { startGateway, type TestGateway } from '../testing/gateway.ts';
 import { UploadJobs } from './upload-jobs.ts';
 
@@ -323,6 +324,27 @@ describe('what is refused', () => {
     ] as const)
       expect((await fetch(at + path, { method, headers: { 'tus-resumable': '1.0.0' } })).status).toBe(401);
     await closed.close();
+  });
+
+  it('is told to ask again while the database does not answer: clients take a 503 for the end', async () => {
+    const id = await create(1);
+    const { hostname, port } = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? '');
+    const proxy = await startCuttableProxy(hostname, Number(port || 27017));
+    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+    const other = await startGateway({
+      env: { MAGPIE_DATA: data },
+      store: { url, serverSelectionMs: 500 },
+    });
+    proxy.cut();
+    const headers = { 'tus-resumable': '1.0.0', 'content-type': BYTES, 'upload-offset': '0' };
+    const path = `/api/v1/uploads/${id}`;
+    const asked = await other.app.inject({ method: 'HEAD', url: path, headers });
+    expect([asked.statusCode, asked.headers['retry-after']]).toEqual([423, '2']);
+    const sent = await other.app.inject({ method: 'PATCH', url: path, headers, payload: 'x' });
+    expect([sent.statusCode, sent.json<{ code: string }>().code]).toEqual([503, 'storage_unavailable']);
+    await proxy.mend();
+    await other.close();
+    await proxy.close();
   });
 
   it('is a second request that sends, at once, until the first has ended', async () => {
