@@ -13,7 +13,7 @@ describe('an export whose service dies', () => {
 
   beforeAll(async () => {
     world = await World.make({}, { services: 0 });
-    items = await store(world.store, 110_000);
+    items = await store(world.store, 65_000);
   }, 120_000);
   afterAll(() => world.close());
 
