@@ -264,6 +264,8 @@ export interface ItemDocument {
   outlinks?: string[];
   /** Words that it is found by; see the source's `searchable`. */
   terms?: string[];
+  /** The import that brought it. */
+  importedBy?: string;
   refs: number;
   revision: number;
   order: number;

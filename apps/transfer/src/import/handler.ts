@@ -13,6 +13,7 @@ import { TransferFault, type Handler, type Session, type Work } from '../engine/
 import type { Places } from '../places.ts';
 import { readRows, START, type Read } from '../read/index.ts';
 import { isFault } from './fields.ts';
+import { forgetAnnounced } from './items-sink.ts';
 import { openImport, optionsOf, reading, sinkOf, type OpenImport } from './open-import.ts';
 import { Rejects } from './rejects.ts';
 import type { DrySink, Sink } from './sink.ts';
@@ -36,12 +37,18 @@ interface Checked extends Passed {
   stoppedBy: RowFault | undefined;
 }
 
+/** A batch of which something may be put in already. */
+interface Begun {
+  batch: Checked;
+  put: Promise<ReadonlySet<string>>;
+}
+
 export function importHandler(places: Places, options: TransferOptions): Handler {
   return {
     run: (work) => new Importer(work, places, options).run(),
     async stop(work) {
       const { targets } = optionsOf(work);
-      const state = stateOf(work.job.transfer);
+      const state = await forgetUnlinked(work, stateOf(work.job.transfer));
       if (targets !== undefined && state.load !== null)
         await finish(work, state, targetsSinkOf({ store: work.store, job: work.job, targets }));
     },
@@ -71,6 +78,7 @@ class Importer {
     if (done) return true;
     // What a dry run met is remembered by nobody: it starts over.
     if (this.#dryRun) this.#state = stateOf({ ...this.#work.job.transfer, checkpoint: null });
+    this.#state = await forgetUnlinked(this.#work, this.#state);
     const opened = await openImport(this.#work, this.#places, this.#limits);
     const sink = await sinkOf(this.#work, opened.options, this.#limits);
     const rejects = await Rejects.open(this.#places, this.#work.id, this.#state.rejects);
@@ -100,26 +108,71 @@ class Importer {
     const leaving = new AbortController();
     const signal = AbortSignal.any([leaving.signal, this.#work.signal]);
     const batches = this.#check(opened, sink, rejects, signal);
-    let coming = batches.next();
+    const begun: Begun[] = [];
     try {
-      for (;;) {
-        if (!this.#work.goesOn) return false;
-        const { value: batch, done } = await coming;
-        if (done) return true;
-        // The next one is read and checked while this one is written.
-        coming = batches.next();
-        coming.catch(() => undefined);
-        await this.#write(sink, batch);
-        if (batch.stoppedBy !== undefined) throw badRow(batch.stoppedBy, this.#state);
-      }
+      return await this.#writeAll(batches, sink, begun);
     } catch (error) {
       if (this.#work.signal.aborted && error === this.#work.signal.reason) return false;
       throw error;
     } finally {
       leaving.abort();
-      await coming.catch(() => undefined);
+      await Promise.allSettled(begun.map(({ put }) => put));
       await batches.return(undefined).catch(() => undefined);
     }
+  }
+
+  /**
+   * While a batch is written, the next one is put in as far as can be, and the one after that is read and checked.
+   * Put in is only what was announced before; whatever is announced is written, also when the work does not go on,
+   * unless it is to be left at once.
+   * @param begun those of which something may be put in, in order
+   */
+  async #writeAll(
+    batches: AsyncGenerator<Checked, undefined>,
+    sink: Sink | DrySink,
+    begun: Begun[],
+  ): Promise<boolean> {
+    const ahead = 'ahead' in sink ? sink.ahead : undefined;
+    const idsOf = (batch: Checked | undefined): string[] =>
+      batch === undefined ? [] : (ahead?.idsOf(batch.good) ?? []);
+    const begin = (batch: Checked): void => {
+      const put = ahead?.put(batch.good) ?? Promise.resolve<ReadonlySet<string>>(new Set());
+      put.catch(() => undefined);
+      begun.push({ batch, put });
+    };
+    let fault: unknown;
+    const next = async (): Promise<Checked | undefined> => {
+      if (fault !== undefined || !this.#work.goesOn) return undefined;
+      try {
+        return (await batches.next()).value;
+      } catch (error) {
+        // What was read before it is written first.
+        fault = error;
+        return undefined;
+      }
+    };
+
+    const first = await next();
+    const second = first && (await next());
+    if (ahead !== undefined) await this.#announce([...idsOf(first), ...idsOf(second)]);
+    for (const batch of [first, second]) if (batch !== undefined) begin(batch);
+    for (let current = begun[0]; current !== undefined; current = begun[0]) {
+      if (this.#work.signal.aborted) return false;
+      const [put, following] = await Promise.all([current.put, next()]);
+      const announced = [...idsOf(begun[1]?.batch), ...idsOf(following)];
+      await this.#write(sink, current.batch, put, announced);
+      begun.shift();
+      if (following !== undefined) begin(following);
+      const { stoppedBy } = current.batch;
+      if (stoppedBy !== undefined) throw badRow(stoppedBy, this.#state);
+    }
+    if (fault !== undefined) throw fault;
+    return this.#work.goesOn;
+  }
+
+  async #announce(announced: string[]): Promise<void> {
+    this.#state = { ...this.#state, announced };
+    await this.#work.commit({ checkpoint: { ...this.#state } });
   }
 
   async *#check(
@@ -148,7 +201,12 @@ class Importer {
     }
   }
 
-  async #write(sink: Sink | DrySink, batch: Checked): Promise<void> {
+  async #write(
+    sink: Sink | DrySink,
+    batch: Checked,
+    put: ReadonlySet<string>,
+    announced: string[],
+  ): Promise<void> {
     const progress = { bytes: batch.bytesRead, rows: this.#state.rows + batch.rows };
     if ('weigh' in sink) {
       const outcome = await sink.weigh(batch.good);
@@ -164,7 +222,8 @@ class Importer {
     let after = this.#state;
     await this.#work.commit(progress, {
       inside: async (session) => {
-        after = afterBatch(this.#state, batch, await sink.write(session, this.#state, batch.good));
+        const outcome = await sink.write(session, this.#state, batch.good, put);
+        after = { ...afterBatch(this.#state, batch, outcome), announced };
         await keep(this.#work, session, after);
       },
     });
@@ -235,6 +294,17 @@ async function keep(work: Work, session: Session, state: ImportState): Promise<v
     'transfer.report': report,
   };
   await work.store.jobs.collection.updateOne({ _id: work.id } as never, { $set: set }, { session });
+}
+
+/** Takes away what a death left between being put in and being linked. */
+async function forgetUnlinked(work: Work, state: ImportState): Promise<ImportState> {
+  if (state.announced.length === 0) return state;
+  const after = { ...state, announced: [] };
+  await work.commit(
+    { checkpoint: after },
+    { inside: (session) => forgetAnnounced(work.store, session, work.id, state.announced) },
+  );
+  return after;
 }
 
 async function finish(

@@ -1,12 +1,19 @@
 /**
  * Rows become items, as if collected: unique by kind and URL, one reference for each job that has one.
  *
+ * An item is put in before the transaction that links it, because that takes half as long. Until then nobody counts it,
+ * and its id is announced: `forgetAnnounced` takes it away again.
  * A line of the ledger is unique by job and item, so a row that the file has twice is brought once, also after a death.
  */
 import { nextOrder } from '@magpie/domain';
 import type { ItemDocument, LinkDocument, Store } from '@magpie/store';
+import type { Session } from '../engine/work.ts';
 import type { ItemRow } from './item-rows.ts';
 import { NOTHING, type Sink } from './sink.ts';
+
+/** More batches than are under way at once. */
+const REMEMBERED = 4;
+const DUPLICATE_KEY = 11_000;
 
 export function itemsSink(
   store: Store,
@@ -14,6 +21,9 @@ export function itemsSink(
   source: string,
   read: Sink<ItemRow>['read'],
 ): Sink<ItemRow> {
+  /** Ids of the last batches: what one of them puts in is not put in by the next. */
+  const recent: Set<string>[] = [];
+
   const linkOf = (row: ItemRow, state: 'stored' | 'shared'): LinkDocument => ({
     _id: `${importId}:${row.id}`,
     jobId: importId,
@@ -36,6 +46,7 @@ export function itemsSink(
     source,
     data,
     ...(terms === undefined ? {} : { terms }),
+    importedBy: importId,
     refs: 1,
     revision: 1,
     order: nextOrder(),
@@ -45,35 +56,39 @@ export function itemsSink(
 
   return {
     read,
-    async write(session, _state, batch) {
-      const rows = new Map(batch.map((row) => [row.id, row]));
-      const idsAmong = async (model: Store['items'] | Store['links'], ids: string[]): Promise<string[]> =>
-        ids.length === 0
-          ? []
-          : (
-              await (model as Store['items']).collection
-                .find({ _id: { $in: ids } } as never, { session, projection: { _id: 1 } })
-                .toArray()
-            ).map(({ _id }) => String(_id));
-      const kept = new Set(await idsAmong(store.items, [...rows.keys()]));
-      // Whatever this import has is kept: only among those can there be one that it met before.
-      const linked = new Set(
-        await idsAmong(
-          store.links,
-          [...kept].map((id) => `${importId}:${id}`),
-        ),
+    ahead: {
+      idsOf: (batch) => [...new Set(batch.map(({ id }) => id))],
+      async put(batch) {
+        const rows = byId(batch);
+        const begun = recent.slice();
+        recent.push(new Set(rows.keys()));
+        if (recent.length > REMEMBERED) recent.shift();
+        for (const ids of begun) for (const id of ids) rows.delete(id);
+        for (const { _id } of await itemsAmong(store, [...rows.keys()])) rows.delete(_id);
+        return putIn(store, [...rows.values()], (row) => itemOf(row, new Date()));
+      },
+    },
+    async write(session, _state, batch, put) {
+      const rows = byId(batch);
+      const others = [...rows.keys()].filter((id) => !put.has(id));
+      const kept = new Map(
+        (await itemsAmong(store, others, session)).map(({ _id, importedBy }) => [_id, importedBy]),
       );
-      const fresh = [...rows.values()].filter(({ id }) => !kept.has(id));
-      const shared = [...rows.values()].filter(({ id }) => kept.has(id) && !linked.has(`${importId}:${id}`));
-      const now = new Date();
-      const options = { session, ordered: false } as const;
-      if (fresh.length > 0)
-        await store.items.collection.insertMany(fresh.map((row) => itemOf(row, now)) as never, options);
+      // Gone since it was looked for: its batch is read and put in again.
+      if (kept.size < others.length) throw new Error('an item went away while it was imported');
+      const linked = await linkedAmong(store, importId, others, session);
+      const fresh: ItemRow[] = [];
+      const shared: ItemRow[] = [];
+      for (const row of rows.values()) {
+        if (put.has(row.id)) fresh.push(row);
+        else if (!linked.has(row.id)) (kept.get(row.id) === importId ? fresh : shared).push(row);
+      }
       const links = [
         ...fresh.map((row) => linkOf(row, 'stored')),
         ...shared.map((row) => linkOf(row, 'shared')),
       ];
-      if (links.length > 0) await store.links.collection.insertMany(links as never, options);
+      if (links.length > 0)
+        await store.links.collection.insertMany(links as never, { session, ordered: false });
       if (shared.length > 0)
         await store.items.collection.updateMany(
           { _id: { $in: shared.map(({ id }) => id) } } as never,
@@ -88,4 +103,77 @@ export function itemsSink(
     },
     finish: () => Promise.resolve(NOTHING),
   };
+}
+
+/** Each as it first comes. */
+function byId(batch: readonly ItemRow[]): Map<string, ItemRow> {
+  const rows = new Map<string, ItemRow>();
+  for (const row of batch) if (!rows.has(row.id)) rows.set(row.id, row);
+  return rows;
+}
+
+type Kept = Pick<ItemDocument, '_id' | 'importedBy'>;
+
+async function itemsAmong(store: Store, ids: readonly string[], session?: Session): Promise<Kept[]> {
+  if (ids.length === 0) return [];
+  // Without a session only whether they are there is asked: the index alone knows.
+  const projection = session ? { _id: 1, importedBy: 1 } : { _id: 1 };
+  const found = store.items.collection.find({ _id: { $in: ids } } as never, {
+    projection,
+    ...(session ? { session } : {}),
+  });
+  return (await found.toArray()) as unknown as Kept[];
+}
+
+/** Those that this import has. */
+async function linkedAmong(
+  store: Store,
+  importId: string,
+  ids: readonly string[],
+  session: Session,
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const found = await store.links.collection
+    .find({ _id: { $in: ids.map((id) => `${importId}:${id}`) } } as never, {
+      session,
+      projection: { _id: 1 },
+    })
+    .toArray();
+  return new Set(found.map(({ _id }) => String(_id).slice(importId.length + 1)));
+}
+
+/** Gives the ids of those that went in: of the others somebody else was first. */
+async function putIn(
+  store: Store,
+  rows: readonly ItemRow[],
+  itemOf: (row: ItemRow) => ItemDocument,
+): Promise<Set<string>> {
+  const put = new Set(rows.map(({ id }) => id));
+  if (rows.length === 0) return put;
+  try {
+    await store.items.collection.insertMany(rows.map(itemOf) as never, { ordered: false });
+  } catch (error) {
+    const refused = [(error as { writeErrors?: unknown }).writeErrors ?? []].flat() as {
+      code: number;
+      index: number;
+    }[];
+    if (refused.length === 0 || refused.some(({ code }) => code !== DUPLICATE_KEY)) throw error;
+    for (const { index } of refused) put.delete(rows[index]?.id ?? '');
+  }
+  return put;
+}
+
+/** Takes away what was put in but never linked; what others have of it by now stays, as theirs. */
+export async function forgetAnnounced(
+  store: Store,
+  session: Session,
+  importId: string,
+  announced: readonly string[],
+): Promise<void> {
+  if (announced.length === 0) return;
+  const linked = await linkedAmong(store, importId, announced, session);
+  const mine = { _id: { $in: announced.filter((id) => !linked.has(id)) }, importedBy: importId };
+  await store.items.collection.updateMany(mine as never, { $inc: { refs: -1 } }, { session });
+  await store.items.collection.deleteMany({ ...mine, refs: { $lte: 0 } } as never, { session });
+  await store.items.collection.updateMany(mine as never, { $unset: { importedBy: 1 } }, { session });
 }

@@ -87,6 +87,7 @@ test('an item and its link are as the platform makes them', async () => {
       page: 'http://example.org/',
       source: 'web-text',
       data: { title: 'T', n: { deep: [1, null] } },
+      importedBy: id,
       refs: 1,
       revision: 1,
       order: expect.any(Number) as number,

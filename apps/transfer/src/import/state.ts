@@ -29,6 +29,8 @@ export interface ImportState extends Place {
   load: Load | null;
   /** Jobs that were made of loaded targets. */
   loaded: string[];
+  /** Ids of items that may have been put in before their transaction. */
+  announced: string[];
   /** All rows are read. */
   done: boolean;
   /** Why it ended early, in which epoch of the job: a retry, which is another epoch, goes on. */
@@ -47,6 +49,7 @@ const BEGINNING: ImportState = {
   jobs: { count: 0, ids: [] },
   load: null,
   loaded: [],
+  announced: [],
   done: false,
   fault: null,
 };

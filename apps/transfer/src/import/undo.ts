@@ -13,6 +13,7 @@ import {
 } from '@magpie/store';
 import type { Session, Work } from '../engine/work.ts';
 import type { Places } from '../places.ts';
+import { forgetAnnounced } from './items-sink.ts';
 import { stateOf } from './state.ts';
 
 /** So many lines of the ledger, and jobs, at once. */
@@ -23,7 +24,14 @@ const JOBS = 50;
 export async function undoImport(work: Work, places: Places): Promise<boolean> {
   const { store, id } = work;
   if (await terminateSome(store, id)) return true;
-  const { load } = stateOf(work.job.transfer);
+  const { load, announced, ...rest } = stateOf(work.job.transfer);
+  if (announced.length > 0) {
+    await work.commit(
+      { checkpoint: { ...rest, load, announced: [] } },
+      { inside: (session) => forgetAnnounced(store, session, id, announced) },
+    );
+    return true;
+  }
   if (load !== null) {
     const removed = await removeTargets(store, load.id);
     await tell(work, { targets: removed });
