@@ -22,7 +22,7 @@ import {
   type TransferFile,
 } from '@magpie/store';
 import { Pace } from './pace.ts';
-import { Room } from './room.ts';
+import type { Room } from './room.ts';
 
 const LOOK_MS = 250;
 const RENEW_MS = 2000;
