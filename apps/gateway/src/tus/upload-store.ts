@@ -208,6 +208,8 @@ export class UploadStore extends DataStore {
     const whole = failure === undefined && !broken;
     const wrong = checksum !== undefined && !(whole && checksum.matches());
     if (wrong || failure instanceof HttpProblem) {
+      // Whoever has taken it up meanwhile may have written there.
+      if (!(await receiving.holds())) throw new ReceivingEnded('lost');
       await cutOff(handle, offset);
       this.#count(exchange, offset - position, rowsBefore - exchange.rows);
       position = offset;
