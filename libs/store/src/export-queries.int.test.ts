@@ -2,13 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { newId, nextOrder } from '@magpie/domain';
 import { openStore, type Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
-import {
-  countExport,
-  exportBatches,
-  exportBound,
-  EXPORT_QUERIES,
-  type ExportSelection,
-} from './export-queries.ts';
+import { countExport, exportBatches, exportBound, type ExportSelection } from './export-items.ts';
+import { EXPORT_QUERIES } from './export-queries.ts';
 import { stagesOf } from './query-plan.ts';
 import type { Place, Query } from './queries.ts';
 import { TIDY_QUERIES } from './tidy-queries.ts';

@@ -11,6 +11,7 @@ export * from './transfers.ts';
 export * from './take-back.ts';
 export * from './item-view.ts';
 export * from './export-queries.ts';
+export * from './export-items.ts';
 export * from './tidy-queries.ts';
 export * from './runs.ts';
 export { runId } from './run-queries.ts';

@@ -2,7 +2,7 @@
  * Exports: items become a file that nginx serves.
  *
  * First the spool: rows as they come, in parts of the work directory, each with a checkpoint. Then the finished file, of
- * all parts. What was asked for bounds the snapshot (see `export-queries.ts` of the store), so what is read is the same
+ * all parts. What was asked for bounds the snapshot (see `export-items.ts` of the store), so what is read is the same
  * however often it was cut off.
  */
 import { readdir, rm } from 'node:fs/promises';

@@ -5,6 +5,7 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isEnded } from '@magpie/domain';
 import {
   expiredTransfers,
   forgetFile,
@@ -18,7 +19,7 @@ import type { Places } from '../places.ts';
 const EVERY_MS = 60_000;
 /** What is younger may belong to a job that is just being made, or that was terminated a moment ago. */
 const GRACE_MS = 3_600_000;
-/** What came of an upload that nobody sends any more, and that cannot be gone on with. */
+/** What came of an upload that nobody sends any more and that cannot be gone on with, or of an export that failed. */
 const PART_MS = 24 * 3_600_000;
 /** At most so many things are removed in one turn. */
 const AT_ONCE = 1000;
@@ -66,7 +67,7 @@ export async function tidy(options: TidyOptions, signal = new AbortController().
     for (const path of pathsOf(places, job)) await rm(path, { recursive: true, force: true });
     await forgetFile(store, job);
   }
-  await sweep(options, dirname(places.work('x')), isLeft, signal);
+  await sweep(options, dirname(places.work('x')), isLeftWork, signal);
   await sweep(options, places.exports, isLeftExport, signal);
   await sweep(options, places.uploads, isLeftUpload, signal);
 }
@@ -134,6 +135,13 @@ const isLeft: IsLeft = ({ job, age }, { graceMs }) => {
   if (age < graceMs) return false;
   if (job?.transfer === undefined) return true;
   return job.state === 'terminated' && Date.now() - (job.endedAt?.getTime() ?? 0) >= graceMs;
+};
+
+/** Also the spool of an export that failed and was not taken up again; a retry then begins anew. */
+const isLeftWork: IsLeft = (found, options) => {
+  if (isLeft(found, options)) return true;
+  const { job, age } = found;
+  return job?.transfer?.kind === 'export' && isEnded(job.state) && age >= options.partMs;
 };
 
 /** Also what a try to make the file has left that is neither the file nor the one under way. */

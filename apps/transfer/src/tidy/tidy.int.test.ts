@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { newId } from '@magpie/domain';
+import { removeJob } from '@magpie/store';
+import { exported, fileOf, itemOf, leftOf, store } from '../testing/exports.ts';
+import { World } from '../testing/world.ts';
+import { tidy } from './tidy.ts';
+
+const HOUR = 3_600_000;
+
+describe('a transfer whose time is over', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.make();
+    await store(world.store, 50, (n) => itemOf(n, { kind: 'odd', url: `https://odd.example/${n}` }));
+  });
+  afterAll(() => world.close());
+
+  const options = () => ({
+    store: world.store,
+    places: world.places,
+    onError: (error: unknown) => {
+      throw error;
+    },
+  });
+  const expire = (id: string) =>
+    world.store.jobs.collection.updateOne({ _id: id } as never, {
+      $set: { 'transfer.expiresAt': new Date(Date.now() - 1000) },
+    });
+
+  it('has no file any more, and can be made again', async () => {
+    const { job, bytes } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    const keep = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    expect((job.transfer.expiresAt?.getTime() ?? 0) - Date.now()).toBeGreaterThan(6 * 24 * HOUR);
+    await expire(job._id);
+    await Promise.all([tidy(options()), tidy(options())]);
+    const expired = await world.job(job._id);
+    expect(expired.transfer).toMatchObject({ file: null, expiresAt: null, report: { expired: true } });
+    expect(await leftOf(world, job._id)).toEqual([]);
+    expect(await fileOf(world, keep.job)).toEqual(bytes);
+    await world.control(job._id, 'retry');
+    const again = await world.until(job._id, 'completed');
+    expect(await fileOf(world, again)).toEqual(bytes);
+    expect(again.transfer.report['expired']).toBeUndefined();
+  });
+
+  it('is left alone while somebody works on it', async () => {
+    const { job } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await expire(job._id);
+    await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+      $set: { 'transfer.lease': { holder: 'x', until: new Date(Date.now() + 60_000) } },
+    });
+    await tidy(options());
+    await fileOf(world, await world.job(job._id));
+    await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+      $set: { 'transfer.lease': null, state: 'running' },
+    });
+    await world.until(job._id, 'completed');
+  });
+
+  it('an upload that an import still reads stays', async () => {
+    const upload = await world.upload('url\n');
+    await expire(upload);
+    const path = join(world.places.uploads, upload);
+    const { insertedId } = await world.store.jobs.collection.insertOne({
+      _id: newId(),
+      state: 'paused',
+      transfer: { kind: 'import', options: { upload }, lease: null },
+    } as never);
+    await tidy(options());
+    expect(readFileSync(path, 'utf8')).toBe('url\n');
+    await world.store.jobs.collection.deleteOne({ _id: insertedId });
+    await tidy(options());
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+    expect((await world.job(upload)).transfer).toMatchObject({ file: null, report: { expired: true } });
+  });
+
+  it('what is left of jobs that are gone goes, and nothing else', async () => {
+    const old = async (path: string): Promise<string> => {
+      await utimes(path, new Date(0), new Date(0));
+      return path;
+    };
+    const directory = async (path: string): Promise<string> => {
+      await mkdir(path, { recursive: true });
+      await writeFile(join(path, 'x'), 'x');
+      return old(path);
+    };
+    const removed = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await removeJob(world.store, removed.job._id);
+    const kept = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    const servedBy = ({ transfer }: typeof kept.job): string =>
+      dirname(join(world.data, transfer.file?.path ?? ''));
+    await old(servedBy(removed.job));
+    await old(servedBy(kept.job));
+    const gone = newId();
+    const failed = newId();
+    await world.store.jobs.collection.insertOne({
+      _id: failed,
+      state: 'failed',
+      transfer: { kind: 'export', options: {}, file: null, checkpoint: {}, lease: null },
+    } as never);
+    const live = newId();
+    await world.store.jobs.collection.insertOne({
+      _id: live,
+      state: 'paused',
+      transfer: {
+        kind: 'export',
+        options: {},
+        file: null,
+        checkpoint: { token: 'e'.repeat(32) },
+        lease: null,
+      },
+    } as never);
+    const paused = await world.transfer('upload', {});
+    await world.store.jobs.collection.updateOne({ _id: paused } as never, { $set: { state: 'failed' } });
+    const token = 'f'.repeat(32);
+    const goes = [
+      servedBy(removed.job),
+      await directory(world.places.work(gone)),
+      await directory(world.places.work(failed)),
+      await directory(join(world.places.exports, `.tmp-${gone}-${token}`)),
+      await directory(join(world.places.exports, `${kept.job._id}-${token}`)),
+      await directory(join(world.places.uploads, gone)),
+      await directory(join(world.places.uploads, `${paused}.part`)),
+    ];
+    const young = newId();
+    await mkdir(world.places.work(young), { recursive: true });
+    const stays = [
+      servedBy(kept.job),
+      world.places.work(young),
+      await directory(world.places.work(live)),
+      await directory(join(world.places.exports, `.tmp-${live}-${'e'.repeat(32)}`)),
+      await directory(join(world.places.uploads, paused)),
+      await directory(join(world.places.exports, 'README')),
+    ];
+    await tidy(options());
+    for (const path of goes) await expect(stat(path)).rejects.toThrow('ENOENT');
+    for (const path of stays) await stat(path);
+    await fileOf(world, kept.job);
+  });
+});
