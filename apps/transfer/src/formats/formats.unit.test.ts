@@ -4,7 +4,7 @@ import { appendFile, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXPORT_FORMATS, type ExportFormat } from '@magpie/contracts';
 import { FORMATS, fileType, formatOptions } from './index.ts';
-import { exportRoom, heldBy, type Room } from './testing/export.ts';
+import { exportRoom, heldBy, type Room } from '../testing/export-room.ts';
 
 let room: Room;
 beforeEach(async () => void (room = await exportRoom()));

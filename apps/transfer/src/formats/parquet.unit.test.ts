@@ -2,8 +2,8 @@ import { tableFromIPC } from 'apache-arrow';
 import fc from 'fast-check';
 import { parquetMetadata } from 'hyparquet';
 import { readParquet } from 'parquet-wasm';
-import { exportRoom, type Room } from './testing/export.ts';
-import * as any from './testing/values.ts';
+import { exportRoom, type Room } from '../testing/export-room.ts';
+import * as any from '../testing/any-value.ts';
 
 let room: Room;
 beforeAll(async () => void (room = await exportRoom()));

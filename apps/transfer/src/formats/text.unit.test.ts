@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { exportRoom, type Room } from './testing/export.ts';
-import * as any from './testing/values.ts';
+import { exportRoom, type Room } from '../testing/export-room.ts';
+import * as any from '../testing/any-value.ts';
 
 let room: Room;
 beforeAll(async () => void (room = await exportRoom()));

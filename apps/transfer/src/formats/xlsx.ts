@@ -1,4 +1,8 @@
-/** Workbooks (Office Open XML). Rows beyond what a sheet holds go to further ones, each with the header. */
+/**
+ * Workbooks (Office Open XML). Rows beyond what a sheet holds go to further ones, each with the header.
+ *
+ * Not exceljs: it had no release since 2023, and of the format a table needs a few elements only.
+ */
 import type { Format } from './format.ts';
 import { writeFileBy } from './output.ts';
 import { linesOf } from './parts.ts';

@@ -4,8 +4,8 @@ import ExcelJS from 'exceljs';
 import fc from 'fast-check';
 import { formatOptions } from './index.ts';
 import { columnName, sheetName } from './sheet-xml.ts';
-import { exportRoom, type Room } from './testing/export.ts';
-import * as any from './testing/values.ts';
+import { exportRoom, type Room } from '../testing/export-room.ts';
+import * as any from '../testing/any-value.ts';
 import { xlsxOf } from './xlsx.ts';
 
 let room: Room;

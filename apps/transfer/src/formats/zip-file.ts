@@ -1,9 +1,12 @@
 /**
  * Writes a ZIP archive (PKWARE APPNOTE 6.3) front to back, entry by entry, ZIP64 where it is needed. What it keeps of an
  * entry is its record of the central directory: about a hundred bytes, outside of the heap.
+ *
+ * Not yazl: it looks through all entries for each one it adds (20,000 took 7 s, 40,000 took 23 s), and keeps them.
  */
+import type { TransformOptions } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { crc32, createDeflateRaw } from 'node:zlib';
+import { crc32, createDeflateRaw, type ZlibOptions } from 'node:zlib';
 import type { Output } from './output.ts';
 
 const MAX_32 = 0xff_ff_ff_ff;
@@ -76,15 +79,8 @@ export class ZipFile {
     await this.#output.write(localHeader(entry, large));
     const from = this.#output.bytes;
     await pipeline(
-      content,
-      async function* (source: AsyncIterable<Uint8Array>) {
-        for await (const chunk of source) {
-          entry.crc = crc32(chunk, entry.crc);
-          entry.size += chunk.length;
-          yield chunk;
-        }
-      },
-      createDeflateRaw({ level, chunkSize: BLOCK_BYTES, highWaterMark: 8 * BLOCK_BYTES }),
+      counted(entry, content),
+      createDeflateRaw(deflating(level)),
       async (source: AsyncIterable<Buffer>) => {
         for await (const chunk of source) await this.#output.write(chunk);
       },
@@ -129,6 +125,24 @@ export class ZipFile {
     }
   }
 }
+
+async function* counted(
+  entry: Entry,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    entry.crc = crc32(chunk, entry.crc);
+    entry.size += chunk.length;
+    yield chunk;
+  }
+}
+
+/** What is to be compressed is made while what was made before is compressed. */
+const deflating = (level: number): ZlibOptions & TransformOptions => ({
+  level,
+  chunkSize: BLOCK_BYTES,
+  highWaterMark: 8 * BLOCK_BYTES,
+});
 
 /** APPNOTE 4.3.7. With ZIP64 the sizes stand in an extra field, which also makes those after the data 8 bytes long. */
 function localHeader({ name, flags, method, time, crc, size, packed }: Entry, zip64: boolean): Buffer {

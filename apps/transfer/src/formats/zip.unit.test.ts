@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { unzipSync } from 'fflate';
 import { writeFileBy } from './output.ts';
-import { exportRoom, type Room } from './testing/export.ts';
+import { exportRoom, type Room } from '../testing/export-room.ts';
 import { ZipFile } from './zip-file.ts';
 
 let room: Room;

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { CreateExport } from '@magpie/contracts';
-import { FORMATS, formatOptions, type AssembleContext, type Assembled, type ExportRow } from '../index.ts';
+import {
+  FORMATS,
+  formatOptions,
+  type AssembleContext,
+  type Assembled,
+  type ExportRow,
+} from '../formats/index.ts';
 
 export interface Exported extends Assembled {
   path: string;
