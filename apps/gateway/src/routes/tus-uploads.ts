@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Job, JobState, Page, PageQuery } from '@magpie/contracts';
+import { Job, Page } from '@magpie/contracts';
 import { listJobs } from '@magpie/store';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
@@ -8,9 +8,22 @@ import { sendPage } from '../paging.ts';
 import { sendProblem } from '../plugins/errors.ts';
 import { HttpProblem, toProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
-import { IdempotencyHeaders } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 import { TUS_VERSION } from '../tus/problems.ts';
+import {
+  TUS,
+  UploadParams,
+  UploadListQuery,
+  CreationHeaders,
+  ChunkHeaders,
+  OffsetHeaders,
+  text,
+  VERSION,
+  OFFSET,
+  EXPIRES,
+  GONE,
+  SENDING,
+} from '../tus/route-docs.ts';
 import { TusServer } from '../tus/tus-server.ts';
 import { isUploadId } from '../tus/upload-jobs.ts';
 import { jobView } from '../views.ts';
@@ -19,62 +32,6 @@ import { jobView } from '../views.ts';
 const SILENCE_MS = 60_000;
 /** So long is read on for nothing after an answer that came before all bytes did, ms. */
 const LINGER_MS = 2000;
-
-const TUS = 'It is [tus 1.0](https://tus.io/protocols/resumable-upload): any client of it will do.';
-
-const UploadParams = Type.Object({ id: Type.String({ description: 'The upload’s id, which is its job’s' }) });
-const UploadListQuery = Type.Object(
-  { ...PageQuery.properties, state: Type.Optional(JobState) },
-  { additionalProperties: false },
-);
-const Resumable = {
-  'tus-resumable': Type.Optional(Type.String({ description: 'The version of tus', examples: [TUS_VERSION] })),
-};
-const CreationHeaders = Type.Object({
-  ...Resumable,
-  'upload-length': Type.Optional(
-    Type.String({ description: 'Size of the file, bytes', examples: ['1048576'] }),
-  ),
-  'upload-defer-length': Type.Optional(
-    Type.String({ description: '`1`: the size is said by a later PATCH', examples: ['1'] }),
-  ),
-  'upload-metadata': Type.Optional(
-    Type.String({
-      description: '`filename` and `filetype`, each with its value in Base64',
-      examples: ['filename dGFyZ2V0cy5jc3Y=,filetype dGV4dC9jc3Y='],
-    }),
-  ),
-  ...IdempotencyHeaders.properties,
-});
-const ChunkHeaders = Type.Object({
-  ...Resumable,
-  'upload-offset': Type.Optional(
-    Type.String({ description: 'Where the bytes begin: where the upload is', examples: ['0'] }),
-  ),
-  'upload-checksum': Type.Optional(
-    Type.String({
-      description: 'Algorithm (sha1, sha256, md5) and digest of the body, in Base64',
-      examples: ['sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0='],
-    }),
-  ),
-});
-const OffsetHeaders = Type.Object({ ...Resumable });
-
-const text = (description: string) => ({ type: 'string', description });
-const VERSION = { 'tus-resumable': text('The version of tus') };
-const OFFSET = { 'upload-offset': text('Where the upload is') };
-const EXPIRES = { 'upload-expires': text('When it expires, unfinished') };
-const GONE = ['not_found', 'upload_terminated', 'upload_expired', 'unsupported_tus_version'] as const;
-const SENDING = [
-  'invalid_transition',
-  'upload_stopped',
-  'upload_locked',
-  'upload_paused',
-  'upload_cut_off',
-  'upload_too_large',
-  'too_many_uploads',
-  'chunk_checksum_mismatch',
-] as const;
 
 /** Methods that a client may mean by a POST. */
 const MEANT = new Set(['HEAD', 'PATCH', 'DELETE']);
