@@ -38,6 +38,13 @@ describe('csv', () => {
     );
   });
 
+  it('quotes cells with a comma, a quote or either half of a line break, and no other', async () => {
+    const rows = ['a,b', 'a"b', 'a\rb', 'a\nb', ' a;\tb '].map((a) => ({ a, b: 1 }));
+    expect((await room.exported(rows, { fields: ['a', 'b'] })).content.toString()).toBe(
+      'a,b\r\n"a,b",1\r\n"a""b",1\r\n"a\rb",1\r\n"a\nb",1\r\n a;\tb ,1\r\n',
+    );
+  });
+
   it('makes harmless what a spreadsheet would run, and leaves numbers alone', async () => {
     const given = ['=1+1', '+49 30 1', '-2', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '＝1', 'a=1', -5, 5, "'=1"];
     const harmless = ["'=1+1", "'+49 30 1", "'-2", "'@SUM(A1)", "'\t=1", "'\r=1", "'\n=1", "'＝1"];
