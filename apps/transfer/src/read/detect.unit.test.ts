@@ -33,6 +33,7 @@ describe('the format', () => {
     ['a;b\n1,5;2,5\n1,7;3,1\n', 'csv', ';'],
     ['a\tb\n1,2\t3\n', 'tsv', '\t'],
     ['a|b\n1|2\n', 'csv', '|'],
+    ['a,b;c\n1,2;3\n', 'csv', ';'],
     ['name,text\nx,"a;b;c"\ny,"d;e"\n', 'csv', ','],
     ['"a;b",c\n"d;e",f\n', 'csv', ','],
     ['url\nhttps://example.org/a\nhttps://example.org/b,c\n', 'csv', ','],
@@ -130,6 +131,10 @@ describe('the encoding', () => {
   });
 
   it('a character that the sample cuts in two is no fault', async () => {
+    const only = await detected(`a\n${'x'.repeat(64 * 1024 - 3)}é\n`, {
+      limits: { ...LIMITS, maxCell: 1e6 },
+    });
+    expect(only).toMatchObject({ encoding: 'utf-8' });
     for (const pad of ['', 'x', 'xx', 'xxx'])
       expect(await detected(`a${pad}\n${'漢𝒳é\n'.repeat(10_000)}`)).toMatchObject({ encoding: 'utf-8' });
   });

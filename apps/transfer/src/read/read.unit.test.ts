@@ -160,6 +160,31 @@ describe('tables', () => {
     );
   });
 
+  it('a large file is read on from where it was left, however it is kept', async () => {
+    const text = `a,b\n${Array.from({ length: 80_000 }, (_, i) => `${i},é𝒳 ${i * 7}\n`).join('')}`;
+    const ways: Record<string, Buffer> = {
+      plain: Buffer.from(text),
+      marked: Buffer.from(`\ufeff${text}`),
+      gzip: gzipSync(text),
+      'utf-16le': iconv.encode(text, 'utf-16le', { addBOM: true }),
+      gb18030: iconv.encode(text, 'gb18030'),
+    };
+    for (const [way, bytes] of Object.entries(ways)) {
+      const { rows, detected } = await read(bytes, way === 'gb18030' ? { encoding: way } : {});
+      expect([way, rows.length]).toEqual([way, 80_000]);
+      for (const at of [0, 999, 40_000, 79_998, 79_999]) {
+        const from = { end: rows[at]!.end, line: rows[at]!.next };
+        const rest = (await rowsOf(detected!, { from })).rows;
+        expect([way, rest.length, rest[0], rest.at(-1)]).toEqual([
+          way,
+          79_999 - at,
+          rows[at + 1],
+          at < 79_999 ? rows.at(-1) : undefined,
+        ]);
+      }
+    }
+  });
+
   it('rubbish ends in rows, bad rows or a fault', async () => {
     const heads = ['', 'a,b\n1,2\n', '[', '[{"a":1},', '{"a":1}\n', '\ufeffa\tb\n'];
     await fc.assert(
@@ -342,6 +367,24 @@ describe('limits', () => {
     const allowed = await read(`${header}\n${'1,'.repeat(4999)}1\n`, { limits: { maxColumns: 5000 } });
     expect(allowed.detected?.columns?.length).toBe(5000);
     expect(allowed.rows.length).toBe(1);
+  });
+
+  it('where rows are long or lost, a batch has fewer, or none, so that it can be left', async () => {
+    const row = `${'x'.repeat(99_999)}\n`;
+    writeFileSync(path, `a\n${row.repeat(100)}${'y'.repeat(20 * MIB)}\nz\n`);
+    const detected = await detect(path, { limits: LIMITS });
+    const batches: number[] = [];
+    for await (const { rows } of readRows(
+      path,
+      detected,
+      { limits: LIMITS },
+      START,
+      new AbortController().signal,
+    ))
+      batches.push(rows.length);
+    expect(batches.reduce((a, b) => a + b)).toBe(102);
+    expect(Math.max(...batches)).toBeLessThan(50);
+    expect(batches.filter((count) => count === 0).length).toBeGreaterThanOrEqual(3);
   });
 
   it('an aborted read ends with the signal’s reason', async () => {
