@@ -81,11 +81,25 @@ export class Sender {
       await this.#write(part);
       this.sent += part.length;
       const ahead = (this.sent / bytesPerSecond) * 1000 - (performance.now() - began);
-      if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead));
+      if (ahead > 0) await this.#pause(ahead);
     }
     if (gone()) return;
     if (options.tail !== undefined) await this.#write(Buffer.from(options.tail));
     this.#request.end();
+  }
+
+  /** Ends early when the connection does. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#request.off('close', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      if (this.#request.closed) done();
+      else this.#request.once('close', done);
+    });
   }
 
   #write(chunk: Buffer): Promise<void> {

@@ -84,6 +84,8 @@ export class Receiving {
   #ended: ReceivingEnded | undefined;
   #wake = new Set<() => void>();
   #closed: Promise<void> | undefined;
+  /** Its owner writes the last of it: looks write no progress any more. */
+  #quiet = false;
 
   constructor(options: ReceivingOptions) {
     this.#options = options;
@@ -204,6 +206,7 @@ export class Receiving {
   async complete(file: TransferFile, change: Omit<TransferChange, 'file'> = {}): Promise<JobDocument> {
     for (;;) {
       await this.open();
+      await this.#hush();
       try {
         await this.#commit({ ...change, file, totalBytes: file.bytes, rate: { bytes: 0, rows: 0 } });
       } catch (error) {
@@ -220,6 +223,7 @@ export class Receiving {
 
   /** It cannot be done. Null when something else was asked of the job in the same moment. */
   async fail(code: string, message: string): Promise<JobDocument | null> {
+    await this.#hush();
     await this.#tell({ bytes: 0, rows: 0 });
     const set = { endedAt: new Date(), waiting: null, error: { code, message } };
     return this.#leave({ from: [...LIVE, 'pausing', 'paused'], to: 'failed', set, reason: code });
@@ -227,6 +231,7 @@ export class Receiving {
 
   /** What was asked for by `stop` is done. */
   async stopped(change: TransferChange = {}): Promise<JobDocument | null> {
+    await this.#hush();
     await this.#commit({ ...change, rate: { bytes: 0, rows: 0 } });
     return this.#leave({ from: ['stopping'], to: 'stopped', set: { endedAt: new Date(), waiting: null } });
   }
@@ -256,6 +261,11 @@ export class Receiving {
     } catch (error) {
       if (!(error instanceof LeaseLost)) this.#options.onError(error);
     }
+  }
+
+  async #hush(): Promise<void> {
+    this.#quiet = true;
+    await this.#looking;
   }
 
   get #goesOn(): boolean {
@@ -288,7 +298,7 @@ export class Receiving {
       this.#job = job;
       await this.#follow();
       this.#heed();
-      if (performance.now() - this.#toldAt >= PROGRESS_MS) await this.#tell();
+      if (!this.#quiet && performance.now() - this.#toldAt >= PROGRESS_MS) await this.#tell();
     } catch (error) {
       if (error instanceof LeaseLost) this.abort('lost');
       else this.#options.onError(error);
