@@ -1,3 +1,4 @@
+import './modest-heap.ts';
 import { createBroker } from '@magpie/broker';
 import { bootConfig, createLogger, createMetrics, runService, startHealthServer } from '@magpie/service-kit';
 import { openStore } from '@magpie/store';

@@ -1,0 +1,93 @@
+import { canonicalUrl, idOf } from '@magpie/domain';
+import fc from 'fast-check';
+import type { Detected, Row } from '../read/index.ts';
+import { isFault } from './fields.ts';
+import { itemReader, type ItemRow } from './item-rows.ts';
+import { Seen } from './seen.ts';
+import { targetReader } from './target-rows.ts';
+
+const OBJECTS: Detected = { format: 'ndjson', gzip: false, encoding: 'utf-8', header: true, columns: null };
+const rowOf = (values: Row['values']): Row => ({ line: 7, end: 0, next: 8, values });
+
+describe('a row as an item', () => {
+  const read = itemReader({ upload: 'x', as: 'items' }, OBJECTS, { video: ['title'] });
+
+  test('whatever a row holds is an item with its identity, or a fault at its line', () => {
+    const url = fc.oneof(fc.webUrl({ withFragments: true, withQueryParameters: true }), fc.string());
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.option(fc.oneof(url, fc.jsonValue()), { nil: undefined }),
+        (rest, address) => {
+          const outcome = read(rowOf({ ...rest, ...(address === undefined ? {} : { url: address }) }));
+          if (isFault(outcome)) {
+            expect(outcome.line).toBe(7);
+            return;
+          }
+          const item = outcome as ItemRow;
+          expect(item.url).toBe(canonicalUrl(String(address ?? rest['url'])));
+          expect(item.id).toBe(idOf(item.kind, item.url));
+          expect(Object.getPrototypeOf(item.data)).toBe(Object.prototype);
+          expect(item.data).not.toHaveProperty('url');
+        },
+      ),
+    );
+  });
+
+  test('a name that would reach the prototype is refused, wherever it stands', () => {
+    for (const text of [
+      '{"url":"https://example.org/","__proto__":{"x":1}}',
+      '{"url":"https://example.org/","data":{"__proto__":{"x":1}}}',
+      '{"url":"https://example.org/","a":[{"b":{"__proto__":1}}]}',
+    ])
+      expect(read(rowOf(JSON.parse(text) as Row['values']))).toMatchObject({
+        code: 'invalid_field',
+        line: 7,
+      });
+  });
+
+  test('words of fields that are searched for are kept', () => {
+    const row = rowOf({ url: 'https://example.org/', kind: 'video', title: 'Fast Bowling, fast' });
+    expect(read(row)).toMatchObject({ terms: ['fast', 'bowling'] });
+  });
+});
+
+describe('a row as a target', () => {
+  const targets = { source: 's', most: 1, params: {}, schedule: null, warnings: [] };
+  const options = { upload: 'x', as: 'targets' } as const;
+
+  test.each([
+    ['measured', { target: 'https://www.facebook.com/NASA/' }, 'nasa'],
+    ['measured', { pages: 19_292_868_552 }, '19292868552'],
+    ['listed', { url: 'HTTPS://Example.org/%7ea#x' }, 'https://example.org/~a'],
+    ['one', { anything: ' #Sunset ' }, 'sunset'],
+  ] as const)('%s: %j', (how, values, key) => {
+    const read = targetReader({ ...options, targets: { ...targets, how, param: 'pages' } }, OBJECTS, {});
+    expect(read(rowOf(values))).toMatchObject({ key });
+  });
+
+  test('a row without one, or with one that the source refuses, is a fault', () => {
+    const params = { properties: { tag: { type: 'string', pattern: '^[a-z]+$' } } };
+    const read = targetReader(
+      { ...options, targets: { ...targets, how: 'one', param: 'tag' } },
+      OBJECTS,
+      params,
+    );
+    expect(read(rowOf({ a: 'x', b: 'y' }))).toMatchObject({ code: 'missing_value', column: 'target' });
+    expect(read(rowOf({ tag: 'Two Words' }))).toMatchObject({ code: 'invalid_target', column: 'tag' });
+  });
+});
+
+test('what came by is known again', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(3000), { minLength: 3000, maxLength: 5000 }), (numbers) => {
+      const seen = new Seen();
+      const known = new Set<number>();
+      for (const number of numbers) {
+        expect(seen.add(idOf(String(number)))).toBe(!known.has(number));
+        known.add(number);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
