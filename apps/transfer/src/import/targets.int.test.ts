@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
 import { resolveSchedule } from '@magpie/domain';
 import type { ImportTargets, JobDocument } from '@magpie/store';
@@ -180,6 +181,17 @@ test('words become a job each, equal ones one; terminated before its end, the li
   expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['terminating']));
   expect(transfer.report).toMatchObject({ rolledBack: { jobs: jobs.length } });
   expect(await world.store.links.collection.countDocuments({ jobId: id } as never)).toBe(0);
+});
+
+test('a file that breaks off fails with the reason; what was read before it is kept', async () => {
+  const whole = gzipSync(`page\n${pages(30_000)}\n`);
+  const upload = await world.upload(whole.subarray(0, whole.length - 2000), 'pages.csv.gz');
+  const id = await world.transfer('import', { upload, as: 'targets', targets: MEASURED });
+  const job = await world.until(id, 'failed');
+  expect(job.error?.code).toBe('bad_gzip');
+  expect(job.counts.stored).toBeGreaterThan(1000);
+  expect((await jobsOf(id)).map(({ targets }) => targets)).toEqual([job.counts.stored]);
+  expect(await world.store.targetLoads.collection.countDocuments({})).toBe(0);
 });
 
 test('a dry run of targets makes nothing', async () => {
