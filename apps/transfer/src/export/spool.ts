@@ -46,6 +46,15 @@ export async function fillSpool(
   let part: Part | undefined;
   let last = 0;
   let leaving = false;
+  // A part comes to the disk and into the checkpoint while the next one is written; one at a time, in order.
+  let keeping: Promise<void> = Promise.resolve();
+  const keepNext = async (read: boolean): Promise<void> => {
+    await keeping;
+    if (part === undefined && !read) return;
+    keeping = keep(work, part, read);
+    part = undefined;
+    keeping.catch(() => undefined);
+  };
   try {
     for (;;) {
       const batch = await orStopped(work, batches.next());
@@ -58,14 +67,17 @@ export async function fillSpool(
       }
       if (!leaving && part?.isFull !== true) continue;
       last = part?.bytes ?? last;
-      if (part !== undefined) await keep(work, part, false);
-      part = undefined;
-      if (leaving) return false;
+      await keepNext(false);
+      if (leaving) {
+        await keeping;
+        return false;
+      }
     }
-    await keep(work, part, true);
-    part = undefined;
+    await keepNext(true);
+    await keeping;
     return true;
   } finally {
+    await keeping.catch(() => undefined);
     await part?.discard();
     const left = batches.return(undefined).catch(() => undefined);
     // Left while the database still looks for the first batch, it ends by itself.
@@ -163,7 +175,7 @@ class Part {
     this.place = place;
   }
 
-  /** On the disk, with its name. */
+  /** On the disk, with its name; or not there at all. */
   async close(): Promise<void> {
     try {
       await this.#handle.datasync();
@@ -171,6 +183,7 @@ class Part {
       await this.#handle.close();
       await syncDirectory(this.#directory);
     } catch (error) {
+      await this.discard();
       throw orDiskFull(error);
     }
   }
