@@ -477,6 +477,9 @@ describe('the gateway behind nginx', () => {
       type: '/docs/errors#upstream_unavailable',
     });
     expect(problem['instance']).toBe(down.headers.get('x-request-id'));
+    const upload = await get('/api/v1/uploads/some', { method: 'HEAD' });
+    expect([upload.status, upload.headers.get('retry-after')]).toEqual([423, '2']);
+    expect((await get('/api/v1/uploads/some', { method: 'PATCH' })).status).toBe(502);
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
     expect(await (await answered(200)).text()).toBe('back');
     other.closeAllConnections();
