@@ -14,6 +14,7 @@ import { mongo } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
 import { EXPORT_QUERIES } from './export-queries.ts';
+import { isTimeUp, Reading, type Cursor, type Found } from './export-reading.ts';
 import type { FindQuery, ItemFilter, Place } from './queries.ts';
 import { runOne, runQuery } from './run-query.ts';
 
@@ -75,42 +76,73 @@ export interface ExportBatch {
 
 /** A batch comes to about so much, as MongoDB sends it: a service that reads large items stays small. */
 const BATCH_BYTES = 1024 * 1024;
-const FIRST_BATCH = 50;
+const FIRST_BATCH = 5;
 const SAMPLED = 5;
+
+/** A query may take so long before it is asked in parts, ms; a search cannot be. Less than a connection waits. */
+const QUERY_MS = 10_000;
+const SEARCH_MS = 25_000;
+
+export interface ReadOptions {
+  after?: Place | undefined;
+  /** Of a batch, at most. */
+  size?: number;
+  /** Of one query, and of the whole of a search. */
+  queryMs?: number;
+  searchMs?: number;
+}
 
 /**
  * Reads what is exported behind a place, in batches of at most `size` items and of about a mebibyte; the next one is on
  * its way while a batch is worked on. A batch may be empty though more follows.
+ * @throws ExportTooBroad
  */
 export function exportBatches(
   store: Store,
-  selection: ExportSelection,
-  { after, size = 1000 }: { after?: Place | undefined; size?: number } = {},
+  { filter, job, q, bound }: ExportSelection,
+  { after, size = 1000, queryMs = QUERY_MS, searchMs = SEARCH_MS }: ReadOptions = {},
 ): AsyncGenerator<ExportBatch> {
-  const { filter, job, q, bound } = selection;
   const batchSize = new BatchSize(size);
+  const common = { after, bound, queryMs };
   if (q !== undefined) {
-    const { pipeline } = EXPORT_QUERIES.exportedMatches(q, filter, bound, after);
-    const cursor = store.items.collection.aggregate(pipeline, { batchSize: size, allowDiskUse: true });
-    return byIds<{ _id: string; order: number }>(cursor as never, batchSize, async (found) => {
+    const matches = new Reading<Found>({
+      ...common,
+      open: (from, until, batchSize) =>
+        store.items.collection.aggregate(EXPORT_QUERIES.exportedMatches(q, filter, until, from).pipeline, {
+          batchSize,
+          allowDiskUse: true,
+          maxTimeMS: searchMs,
+        }) as unknown as Cursor<Found>,
+    });
+    return byIds(matches, batchSize, size, async (found) => {
       const ids = found.map(({ _id }) => _id);
       return itemsInOrder(store, job === undefined ? ids : await hadBy(store, job, ids, bound), {});
     });
   }
-  if (job !== undefined)
-    return byIds<Pick<LinkDocument, '_id' | 'order' | 'target'>>(
-      cursorOf(store, EXPORT_QUERIES.exportedLinks(job, filter, bound, after), size),
-      batchSize,
-      (links) =>
-        itemsInOrder(
-          store,
-          links.map(({ target }) => target),
-          filter,
-        ),
+  const first = async (query: FindQuery): Promise<number> =>
+    (await runOne<{ order: number }>(store, query))?.order ?? bound;
+  if (job !== undefined) {
+    const links = new Reading<Pick<LinkDocument, '_id' | 'order' | 'target'>>({
+      ...common,
+      open: (from, until, batchSize) =>
+        cursorOf(store, EXPORT_QUERIES.exportedLinks(job, filter, until, from), batchSize, queryMs),
+      first: () => first(EXPORT_QUERIES.oldestLink(job)),
+    });
+    return byIds(links, batchSize, size, (found) =>
+      itemsInOrder(
+        store,
+        found.map(({ target }) => target),
+        filter,
+      ),
     );
-  return itemByItem(batchSize, after, (from, size) =>
-    cursorOf(store, EXPORT_QUERIES.exportedItems(filter, bound, from), size),
-  );
+  }
+  const items = new Reading<ItemDocument>({
+    ...common,
+    open: (from, until, batchSize) =>
+      cursorOf(store, EXPORT_QUERIES.exportedItems(filter, until, from), batchSize, queryMs),
+    first: () => first(EXPORT_QUERIES.oldestItem()),
+  });
+  return itemByItem(items, batchSize);
 }
 
 /** How many items a batch is to have, by what the last ones came to. */
@@ -133,43 +165,31 @@ class BatchSize {
   }
 }
 
-/** A cursor over the items themselves, opened anew where its batches are far from what they should be. */
-function itemByItem(
-  batchSize: BatchSize,
-  after: Place | undefined,
-  open: (after: Place | undefined, size: number) => Cursor<ItemDocument>,
-): AsyncGenerator<ExportBatch> {
-  let cursor: Cursor<ItemDocument> | undefined;
-  let size = 0;
-  let from = after;
+/** The items themselves, as many at a time as they are small. */
+function itemByItem(reading: Reading<ItemDocument>, batchSize: BatchSize): AsyncGenerator<ExportBatch> {
   const next = async (): Promise<ExportBatch | undefined> => {
-    const { value } = batchSize;
-    if (cursor === undefined || value > size * 2 || value < size / 2) {
-      await cursor?.close();
-      size = value;
-      cursor = open(from, size);
-    }
-    if (!(await cursor.hasNext())) return undefined;
-    const items = cursor.readBufferedDocuments();
-    batchSize.learn(items);
-    const { order, _id } = items.at(-1) as ItemDocument;
-    from = [order, _id];
-    return { items, place: from };
+    const read = await reading.next(batchSize.value);
+    if (read === undefined) return undefined;
+    batchSize.learn(read.found);
+    return { items: read.found, place: read.place };
   };
-  return ahead(next, async () => cursor?.close());
+  return ahead(next, () => reading.close());
 }
 
-/** A cursor that says which items, and the items by their ids. */
-function byIds<T extends { _id: string; order: number }>(
-  cursor: Cursor<T>,
+/** First which items, and then these by their ids. */
+function byIds<T extends Found>(
+  reading: Reading<T>,
   batchSize: BatchSize,
+  size: number,
   itemsOf: (found: T[]) => Promise<ItemDocument[]>,
 ): AsyncGenerator<ExportBatch> {
   let found: T[] = [];
   const next = async (): Promise<ExportBatch | undefined> => {
     if (found.length === 0) {
-      if (!(await cursor.hasNext())) return undefined;
-      found = cursor.readBufferedDocuments();
+      const read = await reading.next(size);
+      if (read === undefined) return undefined;
+      if (read.found.length === 0) return { items: [], place: read.place };
+      found = read.found;
     }
     const some = found.splice(0, batchSize.value);
     const { order, _id } = some.at(-1) as T;
@@ -177,7 +197,7 @@ function byIds<T extends { _id: string; order: number }>(
     batchSize.learn(items);
     return { items, place: [order, _id] };
   };
-  return ahead(next, () => cursor.close());
+  return ahead(next, () => reading.close());
 }
 
 /** One is on its way while another is worked on. */
@@ -220,19 +240,15 @@ async function itemsInOrder(
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
-/** What is needed of a cursor of the driver. */
-interface Cursor<T> {
-  hasNext(): Promise<boolean>;
-  readBufferedDocuments(): T[];
-  close(): Promise<void>;
-}
-
-const cursorOf = <T>(store: Store, { from, filter, sort, projection }: FindQuery, size: number): Cursor<T> =>
+const cursorOf = <T>(
+  store: Store,
+  { from, filter, sort, projection }: FindQuery,
+  batchSize: number,
+  maxTimeMS: number,
+): Cursor<T> =>
   store[from].collection.find(filter, {
     ...(sort === undefined ? {} : { sort }),
     ...(projection === undefined ? {} : { projection }),
-    batchSize: size,
+    batchSize,
+    maxTimeMS,
   }) as unknown as Cursor<T>;
-
-/** MongoDB ended a query that took too long. */
-const isTimeUp = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 50;

@@ -4,6 +4,7 @@ import { openStore, type Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
 import { countExport, exportBatches, exportBound, type ExportSelection } from './export-items.ts';
 import { EXPORT_QUERIES } from './export-queries.ts';
+import { ExportTooBroad } from './export-reading.ts';
 import { stagesOf } from './query-plan.ts';
 import type { Place, Query } from './queries.ts';
 import { TIDY_QUERIES } from './tidy-queries.ts';
@@ -251,7 +252,55 @@ describe('what an export reads', () => {
     expect(await status()).toBeLessThan(before + 15);
   });
 
+  describe('looks through many for a few', () => {
+    const even = ({ order }: { order: number }): boolean => order % 2 === 0;
+    beforeAll(async () => {
+      // Half of them are of the kind, half of the source; of both next to none.
+      const many = Array.from({ length: 40_000 }, (_, order) => {
+        const both = order % 9000 === 100;
+        return {
+          ...items[0],
+          _id: `many${String(order).padStart(6, '0')}`,
+          kind: even({ order }) || both ? 'much' : 'more',
+          url: `https://many.example/${order}`,
+          source: !even({ order }) || both ? 'web-much' : 'web-more',
+          data: { title: 'sparrow' },
+          order: order * 1_000_000,
+        };
+      });
+      for (let from = 0; from < many.length; from += 10_000)
+        await store.items.collection.insertMany(many.slice(from, from + 10_000) as never[]);
+    }, 60_000);
+    afterAll(() => store.items.collection.deleteMany({ url: /^https:..many\.example/ } as never));
+
+    it('in ranges, where a query takes too long', async () => {
+      const selection = { filter: { kind: 'much', source: 'web-much' }, bound: 40_000 * 1_000_000 };
+      const read: { ids: string[]; place: Place }[] = [];
+      for await (const batch of exportBatches(store, selection, { queryMs: 10 }))
+        read.push({ ids: ids(batch.items), place: batch.place });
+      const expected = [100, 9100, 18_100, 27_100, 36_100].map((n) => `many${String(n).padStart(6, '0')}`);
+      expect(read.flatMap(({ ids }) => ids)).toEqual(expected);
+      // Where nothing was found is a place too, from which it goes on.
+      const nothing = read.filter(({ ids }) => ids.length === 0);
+      expect(nothing.length).toBeGreaterThan(0);
+      for (const { place } of nothing) {
+        const rest: string[] = [];
+        for await (const batch of exportBatches(store, selection, { after: place }))
+          rest.push(...ids(batch.items));
+        const [order] = place;
+        expect(rest).toEqual(expected.filter((id) => Number(id.slice(4)) * 1_000_000 >= order));
+      }
+    }, 60_000);
+
+    it('and says so where that is no help', async () => {
+      const batches = exportBatches(store, { filter: {}, q: 'sparrow', bound }, { searchMs: 1 });
+      await expect(batches.next()).rejects.toThrow(ExportTooBroad);
+    });
+  });
+
   const EXAMPLES: Record<string, Query> = {
+    oldestItem: EXPORT_QUERIES.oldestItem(),
+    oldestLink: EXPORT_QUERIES.oldestLink(JOB),
     newestItem: EXPORT_QUERIES.newestItem(),
     newestLink: EXPORT_QUERIES.newestLink(JOB),
     'exportedItems, all': EXPORT_QUERIES.exportedItems({}, bound),

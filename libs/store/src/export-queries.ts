@@ -33,6 +33,22 @@ export const EXPORT_QUERIES = {
     projection: { order: 1 },
   }),
 
+  oldestItem: (): FindQuery => ({
+    from: 'items',
+    filter: {},
+    sort: { order: 1, _id: 1 },
+    limit: 1,
+    projection: { order: 1 },
+  }),
+
+  oldestLink: (job: string): FindQuery => ({
+    from: 'links',
+    filter: { jobId: job, of: 'item', state: { $in: HAVING } },
+    sort: { order: 1, _id: 1 },
+    limit: 1,
+    projection: { order: 1 },
+  }),
+
   exportedItems: (filter: ItemFilter, bound: number, after?: Place): FindQuery => ({
     from: 'items',
     filter: { ...itemFilter(filter), $and: within(bound, after) },

@@ -12,6 +12,7 @@ export * from './take-back.ts';
 export * from './item-view.ts';
 export * from './export-queries.ts';
 export * from './export-items.ts';
+export { ExportTooBroad } from './export-reading.ts';
 export * from './tidy-queries.ts';
 export * from './runs.ts';
 export { runId } from './run-queries.ts';
