@@ -32,7 +32,9 @@ async function blocks(language: string): Promise<string[]> {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
   const chapter = /^## Data in and out\n([^]*?)^## /m.exec(readme)?.[1] ?? '';
   return [...chapter.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) =>
-    (block as string).replaceAll(ADDRESS, world.platform.url).replaceAll('https://example.org', world.site.url),
+    (block as string)
+      .replaceAll(ADDRESS, world.platform.url)
+      .replaceAll('https://example.org', world.site.url),
   );
 }
 
