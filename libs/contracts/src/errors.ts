@@ -376,6 +376,10 @@ export const ERRORS = {
   bad_json: { title: 'Not valid JSON, or not an object', help: 'The message says where.' },
   bad_name: { title: 'A field has a name that none can have', help: 'Rename it.' },
   too_deep: { title: 'Objects or arrays are nested too deeply', help: 'At most 64 levels.' },
+  export_too_broad: {
+    title: 'The search of an export finds too much',
+    help: 'Use more words in `q`, or leave it out and select by kind, source, host or days.',
+  },
 } as const satisfies Record<string, { status?: number; title: string; help: string }>;
 
 /** A stable error code. */

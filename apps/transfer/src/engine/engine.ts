@@ -158,7 +158,8 @@ export class Engine {
       await handler.stop(watched);
       await this.#move(watched, { from: ['stopping'], to: 'stopped', set: { endedAt: new Date() } });
     } else if (state === 'terminating') {
-      while (await handler.undo(watched));
+      watched.takesBack = true;
+      while (await handler.undo(watched)) if (watched.signal.aborted) return false;
       await this.#move(watched, { from: ['terminating'], to: 'terminated', set: { endedAt: new Date() } });
     } else if ((DISPATCHING as readonly JobState[]).includes(state)) return this.#run(watched, handler);
     return false;
@@ -187,7 +188,9 @@ export class Engine {
     if (error instanceof TransferWait) {
       const until = new Date(Date.now() + error.afterMs);
       const waiting = { reason: error.reason, until, detail: error.message };
-      await this.#move(watched, { from: DISPATCHING, to: 'waiting', set: { waiting }, reason: error.reason });
+      const move = { from: DISPATCHING, to: 'waiting', set: { waiting }, reason: error.reason } as const;
+      // What is being brought to an end has no state to wait in.
+      if (!(await this.#move(watched, move))) await sleep(error.afterMs, watched.signal);
       return;
     }
     if (watched.signal.aborted && !(error instanceof TransferFault)) return;
@@ -198,26 +201,26 @@ export class Engine {
       const code = error instanceof TransferFault ? error.code : 'internal_error';
       const message =
         error instanceof TransferFault ? error.message : 'Something went wrong; the logs have the details';
-      await this.#move(watched, {
-        from: DISPATCHING,
-        to: 'failed',
-        set: { endedAt: new Date(), waiting: null, error: { code, message } },
-      });
+      const set = { endedAt: new Date(), waiting: null, error: { code, message } };
+      if (!(await this.#move(watched, { from: DISPATCHING, to: 'failed', set })))
+        await sleep(200 * 2 ** MAX_FAILURES, watched.signal);
       return;
     }
     await watched.commit({ failures });
-    await sleep(200 * 2 ** failures, this.#closing.signal);
+    await sleep(200 * 2 ** failures, watched.signal);
   }
 
-  async #move(watched: Watched, move: Omit<Move, 'at'>): Promise<void> {
+  /** Gives whether it was where it had to be. */
+  async #move(watched: Watched, move: Omit<Move, 'at'>): Promise<boolean> {
     const job = await moveJob(this.#deps.store, watched.id, {
       ...move,
       at: new Date(),
       when: { 'transfer.lease.holder': this.#holder },
     });
-    if (job === null) return;
+    if (job === null) return false;
     watched.take(job as TransferJob);
     this.#deps.changed(job);
+    return true;
   }
 }
 
@@ -230,10 +233,12 @@ class Watched implements Work {
   readonly #leaving: AbortController;
   readonly #timer: NodeJS.Timeout;
   #job: TransferJob;
-  #looking: Promise<void> = Promise.resolve();
+  #looking: Promise<void> | undefined;
   #renewedAt = performance.now();
   #rates: { at: number; bytes: number; rows: number }[] = [];
   lost = false;
+  /** It is terminated already: that is no reason to leave it. */
+  takesBack = false;
 
   constructor(deps: EngineDeps, holder: string, job: TransferJob, leaving: AbortController) {
     this.store = deps.store;
@@ -243,7 +248,8 @@ class Watched implements Work {
     this.#leaving = leaving;
     this.signal = leaving.signal;
     this.#timer = setInterval(() => {
-      this.#looking = this.#looking.then(() => this.#look());
+      // One at a time: while the database is slow, they would queue up.
+      this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
     }, LOOK_MS);
   }
 
@@ -320,7 +326,7 @@ class Watched implements Work {
     } catch (error) {
       if (!isUnavailable(error)) this.#deps.onError(error, this.id);
     }
-    if (this.lost || this.#job.state === 'terminating') this.#leaving.abort();
+    if (this.lost || (this.#job.state === 'terminating' && !this.takesBack)) this.#leaving.abort();
   }
 
   async end(): Promise<void> {

@@ -1,4 +1,4 @@
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { newId, nextOrder } from '@magpie/domain';
 import { listItems, type ItemDocument } from '@magpie/store';
@@ -203,6 +203,34 @@ describe('an export', () => {
     expect(job.transfer.report['partial']).toBeUndefined();
     expect(await leftOf(world, id)).toHaveLength(1);
     await world.store.items.collection.deleteOne({ _id: late._id } as never);
+  });
+
+  it('fails when its file cannot be made, and is not tried without end', async () => {
+    const [item] = await store(world.store, 1, (n) =>
+      itemOf(n, { kind: 'unreadable', url: `https://unreadable.example/${n}` }),
+    );
+    // A directory where a file should be.
+    await mkdir(join(world.data, 'files', item?.file?.path ?? ''), { recursive: true });
+    const id = await ask(world, { format: 'zip', kind: 'unreadable' });
+    const job = await world.until(id, 'failed', 45);
+    expect(job.error?.code).toBe('internal_error');
+    expect(job.transfer.file).toBeNull();
+  }, 60_000);
+
+  it('that lost what it had read says so when it is stopped', async () => {
+    const other = await World.make({}, { services: 0 });
+    try {
+      const id = await ask(other, { format: 'csv', fields: ['url'] });
+      const read = { after: null, parts: [{ file: 'x.part', rows: 5, bytes: 5 }], read: true, token: null };
+      await other.store.jobs.collection.updateOne({ _id: id } as never, {
+        $set: { state: 'stopping', 'transfer.checkpoint': { ...read, fileBytes: 0 } },
+      });
+      await other.addService();
+      const job = await other.until(id, 'stopped');
+      expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
+    } finally {
+      await other.close();
+    }
   });
 
   it('stopped before it began, is a file of nothing', async () => {

@@ -39,7 +39,9 @@ export async function finish(work: Work, plan: ExportPlan, options: FinishOption
   const checkpoint = checkpointOf(work.job.transfer);
   await needRoom(exports, reserve, bytesOf(checkpoint) + checkpoint.fileBytes);
   const token = randomBytes(16).toString('hex');
-  await work.commit({ checkpoint: asDocument({ ...checkpoint, token }) });
+  // That is no progress: what cannot be made fails after some tries.
+  const { failures } = work.job.transfer;
+  await work.commit({ checkpoint: asDocument({ ...checkpoint, token }), failures });
 
   const [making, served] = placesOf(exports, work.id, token);
   await mkdir(making, { recursive: true });

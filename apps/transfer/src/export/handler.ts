@@ -51,6 +51,7 @@ export function exportHandler(places: Places, options: TransferOptions): Handler
       bytes: 0,
       totalBytes: null,
       checkpoint: asDocument(BEGINNING),
+      failures: work.job.transfer.failures,
     });
     await tidySpool(places.work(work.id), BEGINNING);
   };
@@ -79,9 +80,9 @@ export function exportHandler(places: Places, options: TransferOptions): Handler
 
     async stop(work) {
       if (work.job.transfer.file !== null) return;
-      const complete = checkpointOf(work.job.transfer).read;
       if (!(await tidySpool(places.work(work.id), checkpointOf(work.job.transfer)))) await beginAnew(work);
-      if (!(await finished(work, planOf(work.job, base), !complete))) work.signal.throwIfAborted();
+      const { read } = checkpointOf(work.job.transfer);
+      if (!(await finished(work, planOf(work.job, base), !read))) work.signal.throwIfAborted();
     },
 
     async undo(work) {

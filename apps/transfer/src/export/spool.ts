@@ -5,16 +5,16 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportBatches, type ItemDocument, type Place } from '@magpie/store';
+import { exportBatches, ExportTooBroad, type ItemDocument, type Place } from '@magpie/store';
 import { needRoom, orDiskFull } from '../disk.ts';
-import type { Work } from '../engine/work.ts';
+import { TransferFault, type Work } from '../engine/work.ts';
 import { asDocument, bytesOf, checkpointOf, rowsOf, type ExportCheckpoint } from './checkpoint.ts';
 import type { ExportPlan } from './plan.ts';
 
 /** A part is closed with so many rows or bytes, or after so long: that much is done again after a crash. */
 const PART_ROWS = 50_000;
 const PART_BYTES = 64 * 1024 * 1024;
-const PART_MS = 5000;
+const PART_MS = 2000;
 const LOOK_MS = 100;
 
 /** The spool's directory as the checkpoint knows it: what is not in it goes. Gives whether all parts are there. */
@@ -76,6 +76,8 @@ export async function fillSpool(
     await keepNext(true);
     await keeping;
     return true;
+  } catch (error) {
+    throw error instanceof ExportTooBroad ? new TransferFault('export_too_broad', error.message) : error;
   } finally {
     await keeping.catch(() => undefined);
     await part?.discard();
