@@ -10,6 +10,8 @@ import { writeFileBy, type Output } from './output.ts';
 import { linesOf } from './parts.ts';
 import { CELL, textOf, typeAt, typedLines, typesOf, valuesOf, type CellType } from './typed-rows.ts';
 
+/** Longer texts have no statistic: the writer holds the least and the greatest of each row group until the end. */
+const STATISTIC_CHARACTERS = 256;
 /** A row group ends at whichever comes first: what is held in memory is about ten times its text. */
 const GROUP_ROWS = 50_000;
 const GROUP_CHARACTERS = 4 * 1024 * 1024;
@@ -103,11 +105,10 @@ async function writeGroups(
   const write = async (): Promise<void> => {
     const rows = held[0]?.length ?? 0;
     if (rows === 0) return;
-    const columnData = columns.map(({ element, statistics }, index) => ({
-      name: element.name,
-      data: held[index] ?? [],
-      statistics,
-    }));
+    const columnData = columns.map(({ element, statistics }, index) => {
+      const data = held[index] ?? [];
+      return { name: element.name, data, statistics: statistics && data.every(isShort) };
+    });
     held = columns.map(() => []);
     characters = 0;
     groups += 1;
@@ -130,6 +131,9 @@ async function writeGroups(
   await writer.finish();
   return groups;
 }
+
+const isShort = (value: unknown): boolean =>
+  typeof value !== 'string' || value.length <= STATISTIC_CHARACTERS;
 
 /**
  * The footer of a file without rows says "0 rows, no row groups" by an empty list of no type, where the schema has one of

@@ -108,6 +108,16 @@ it('is read back as what went in, whatever that is', async () => {
   );
 });
 
+it('says the least and the greatest of short texts alone: the writer holds them to the end', async () => {
+  const rows = [{ data: { short: 'a', long: 'x'.repeat(1000) } }, { data: { short: 'b', long: 'y' } }];
+  const { content } = await room.exported(rows, { format, fields: ['data.short', 'data.long'] });
+  const bytes = content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
+  const [group] = parquetMetadata(bytes as ArrayBuffer).row_groups;
+  const [short, long] = group?.columns ?? [];
+  expect(short?.meta_data?.statistics).toMatchObject({ min_value: 'a', max_value: 'b' });
+  expect(long?.meta_data?.statistics?.max_value).toBeUndefined();
+});
+
 it('has its rows in groups', async () => {
   const rows = Array.from({ length: 120_001 }, (_, n) => ({ n }));
   const { content, report } = await room.exported(rows, { format, fields: ['n'] }, { partRows: 7000 });

@@ -76,6 +76,15 @@ describe('a transfer whose time is over', () => {
     expect((await world.job(upload)).transfer).toMatchObject({ file: null, report: { expired: true } });
   });
 
+  it('of a removed job can be downloaded no more', async () => {
+    const { job } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await mkdir(world.places.work(job._id), { recursive: true });
+    await removeJob(world.store, job._id);
+    await tidy(options());
+    expect(await leftOf(world, job._id)).toEqual([]);
+    await expect(stat(world.places.work(job._id))).rejects.toThrow('ENOENT');
+  });
+
   it('what is left of jobs that are gone goes, and nothing else', async () => {
     const old = async (path: string): Promise<string> => {
       await utimes(path, new Date(0), new Date(0));
@@ -98,7 +107,13 @@ describe('a transfer whose time is over', () => {
     await world.store.jobs.collection.insertOne({
       _id: failed,
       state: 'failed',
-      transfer: { kind: 'export', options: {}, file: null, checkpoint: {}, lease: null },
+      transfer: {
+        kind: 'export',
+        options: {},
+        file: null,
+        checkpoint: { token: 'd'.repeat(32) },
+        lease: null,
+      },
     } as never);
     const live = newId();
     await world.store.jobs.collection.insertOne({
@@ -120,15 +135,17 @@ describe('a transfer whose time is over', () => {
       await directory(world.places.work(gone)),
       await directory(world.places.work(failed)),
       await directory(join(world.places.exports, `.tmp-${gone}-${token}`)),
+      await directory(join(world.places.exports, `.tmp-${failed}-${'d'.repeat(32)}`)),
       await directory(join(world.places.exports, `${kept.job._id}-${token}`)),
       await directory(join(world.places.uploads, gone)),
       await directory(join(world.places.uploads, `${paused}.part`)),
     ];
     const young = newId();
-    await mkdir(world.places.work(young), { recursive: true });
+    await mkdir(join(world.places.uploads, young), { recursive: true });
     const stays = [
       servedBy(kept.job),
-      world.places.work(young),
+      join(world.places.uploads, young),
+      await directory(join(world.places.exports, 'snapshots-of-mine')),
       await directory(world.places.work(live)),
       await directory(join(world.places.exports, `.tmp-${live}-${'e'.repeat(32)}`)),
       await directory(join(world.places.uploads, paused)),

@@ -93,7 +93,7 @@ interface Found {
 type IsLeft = (found: Found, options: Required<Pick<TidyOptions, 'graceMs' | 'partMs'>>) => boolean;
 
 /** A name begins with its job's id; anything else in there is not ours. */
-const NAME = /^(?:\.tmp-)?([0-9a-z]{8,40})(?:[.-]|$)/;
+const NAME = /^(?:\.tmp-)?([0-9a-v]{22})(?:[.-]|$)/;
 
 async function sweep(
   { store, graceMs = GRACE_MS, partMs = PART_MS }: TidyOptions,
@@ -137,21 +137,26 @@ const isLeft: IsLeft = ({ job, age }, { graceMs }) => {
   return job.state === 'terminated' && Date.now() - (job.endedAt?.getTime() ?? 0) >= graceMs;
 };
 
+/** Made by who had the job's lease, so a job that is not there was removed: what it left goes at once. */
+const isOfNobody = ({ job }: Found): boolean => job === undefined;
+
 /** Also the spool of an export that failed and was not taken up again; a retry then begins anew. */
 const isLeftWork: IsLeft = (found, options) => {
-  if (isLeft(found, options)) return true;
+  if (isOfNobody(found) || isLeft(found, options)) return true;
   const { job, age } = found;
   return job?.transfer?.kind === 'export' && isEnded(job.state) && age >= options.partMs;
 };
 
 /** Also what a try to make the file has left that is neither the file nor the one under way. */
 const isLeftExport: IsLeft = (found, options) => {
-  if (isLeft(found, options)) return true;
+  if (isOfNobody(found) || isLeft(found, options)) return true;
   const transfer = found.job?.transfer;
   if (transfer === undefined || found.age < options.graceMs) return false;
   const token = /-([0-9a-f]{32})$/.exec(found.name)?.[1];
   const served = transfer.file === null ? undefined : basename(dirname(transfer.file.path));
-  return token !== undefined && token !== transfer.checkpoint?.['token'] && found.name !== served;
+  if (token === undefined || found.name === served) return false;
+  // A try that goes on has a token of its own, so of a job that has ended the last one is over too.
+  return token !== transfer.checkpoint?.['token'] || (found.job !== undefined && isEnded(found.job.state));
 };
 
 /** Also what came of an upload that was cut off, where its protocol has no way to go on with it. */
