@@ -10,6 +10,9 @@ import { HttpProblem, type FieldError } from './problems.ts';
 /** A job gets no more addresses of a file: so a file of many is many jobs, which begin while it is read. */
 const MOST_LISTED = 1000;
 
+/** The database, or its driver, reads a meaning of its own from these. */
+const UNKEPT = ['_bsontype', 'textIndexLanguage'];
+
 export interface SettledImport {
   options: Record<string, unknown>;
   totalBytes: number | null;
@@ -51,6 +54,7 @@ function requestFaults(wanted: CreateImport): FieldError[] {
   if (!Object.hasOwn(mapping, needed))
     faults.push({ field: 'mapping', message: `must say where \`${needed}\` is` });
   for (const [field, column] of Object.entries(mapping)) {
+    if (UNKEPT.includes(field)) faults.push({ field: `mapping.${field}`, message: 'cannot be kept' });
     if (as === 'targets' && field !== needed)
       faults.push({ field: `mapping.${field}`, message: 'is no field of targets: `target` is' });
     if (!header && typeof column === 'string')

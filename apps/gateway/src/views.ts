@@ -51,6 +51,7 @@ export const scheduleView = ({
 /** @param base public address of nginx, without a slash at its end */
 export const transferView = (
   { kind, bytes, totalBytes, rows, totalRows, rate, file, expiresAt, options, report }: TransferDocument,
+  state: JobDocument['state'],
   base: string,
 ): Transfer => ({
   kind,
@@ -58,8 +59,9 @@ export const transferView = (
   totalBytes,
   rows,
   totalRows,
-  bytesPerSecond: rate.bytes,
-  rowsPerSecond: rate.rows,
+  // Whoever worked on it last wrote how fast it went then.
+  bytesPerSecond: state === 'running' ? rate.bytes : 0,
+  rowsPerSecond: state === 'running' ? rate.rows : 0,
   file:
     file === null
       ? null
@@ -101,7 +103,7 @@ export const jobView = (job: JobDocument, base: string): Job => ({
   ...job.tally,
   stopWhenExhausted: job.stopWhenExhausted,
   warnings: job.warnings,
-  transfer: job.transfer === undefined ? null : transferView(job.transfer, base),
+  transfer: job.transfer === undefined ? null : transferView(job.transfer, job.state, base),
   allowed: allowedActions(job.state),
   createdAt: iso(job.createdAt),
   startedAt: isoOrNull(job.startedAt),

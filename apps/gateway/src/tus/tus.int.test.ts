@@ -428,7 +428,7 @@ describe('a checksum', () => {
 });
 
 describe('time', () => {
-  it('that is over ends an unfinished upload and a finished one', async () => {
+  it('that is over ends an unfinished upload; the file of a finished one an import may read', async () => {
     const [unfinished, finished, never] = [await create(4), await create(2), await create(3)];
     expect((await chunk(unfinished, 0, Buffer.from('01'))).status).toBe(204);
     expect((await chunk(finished, 0, Buffer.from('01'))).status).toBe(204);
@@ -447,9 +447,9 @@ describe('time', () => {
       (await readdir(join(data, 'uploads'))).filter(
         (name) => name.startsWith(unfinished) || name.startsWith(finished),
       ),
-    ).toEqual([]);
+    ).toEqual([finished]);
     expect(await jobOf(unfinished)).toMatchObject({ state: 'failed', error: { code: 'upload_expired' } });
-    expect(await jobOf(finished)).toMatchObject({ state: 'completed', transfer: { file: null } });
+    expect(await jobOf(finished)).toMatchObject({ state: 'completed', transfer: { file: { bytes: 2 } } });
   });
 });
 
@@ -472,6 +472,12 @@ describe('an upload that nobody goes on with', () => {
     expect(await offsetOf(live)).toBe(MIB);
     out.end(Buffer.alloc(MIB));
     expect((await answer).status).toBe(204);
+
+    const back = await create(4);
+    expect((await chunk(back, 0, Buffer.from('01'))).status).toBe(204);
+    // Its client came between the look and the end.
+    await jobs.expire({ _id: back });
+    expect([(await jobOf(back)).state, partSize(back)]).toEqual(['running', 2]);
 
     await control(left, 'retry');
     expect(await offsetOf(left)).toBe(0);

@@ -80,7 +80,8 @@ export class UploadJobs {
   expiry = (): Date => new Date(Date.now() + this.#options.keepMs);
 
   /**
-   * The job of an upload that can still be asked for. One whose time is over ends here.
+   * The job of an upload that can still be asked for. An unfinished one whose time is over ends here; the file of one
+   * that has ended goes when no import reads it any more, which is looked after elsewhere.
    * @throws HttpProblem `not_found`, `upload_terminated`, `upload_expired`
    */
   async find(id: string): Promise<TransferJob> {
@@ -89,7 +90,7 @@ export class UploadJobs {
     if (job.state === 'terminating' || job.state === 'terminated') throw terminated();
     if (isGone(job)) throw expired();
     if (isOver(job)) {
-      await this.expire(job);
+      if (!isEnded(job.state)) await this.expire(job);
       throw expired();
     }
     return job;
@@ -108,12 +109,12 @@ export class UploadJobs {
   /** Ends an upload for good, whatever it is doing; of a finished one the file goes. */
   async terminate(job: TransferJob): Promise<void> {
     if (isEnded(job.state)) {
-      const removed = await this.#holding(job._id, ENDED, async (holder) => {
+      const removed = await this.#holding(job._id, ENDED, async (holder, { transfer }) => {
         await this.#options.remove(job._id);
         await changeTransfer(this.#options.store, job._id, holder, {
           file: null,
           expiresAt: null,
-          report: { ...job.transfer.report, expired: true },
+          report: { ...transfer.report, expired: true },
         });
       });
       if (!removed) throw locked();
@@ -124,10 +125,12 @@ export class UploadJobs {
     this.#options.announce(changed);
   }
 
-  /** The time of an upload is over: its bytes go, and if it had not ended it has failed. */
-  async expire(job: TransferJob): Promise<void> {
+  /** The time of an unfinished upload is over: its bytes go, and it has failed. */
+  async expire({ _id }: Pick<TransferJob, '_id'>): Promise<void> {
     const { store, announce, remove } = this.#options;
-    await this.#holding(job._id, [...UNENDED, ...ENDED], async (holder) => {
+    await this.#holding(_id, UNENDED, async (holder, job) => {
+      // Its client may have come back since it was looked for.
+      if ((job.transfer.expiresAt?.getTime() ?? Infinity) > Date.now()) return;
       await remove(job._id);
       const report = { ...job.transfer.report, expired: true };
       await changeTransfer(store, job._id, holder, { file: null, expiresAt: null, checkpoint: null, report });
@@ -152,13 +155,14 @@ export class UploadJobs {
   async #holding(
     id: string,
     states: readonly State[],
-    work: (holder: string) => Promise<void>,
+    work: (holder: string, job: TransferJob) => Promise<void>,
   ): Promise<boolean> {
     const { store } = this.#options;
     const holder = randomUUID();
-    if ((await leaseTransfer(store, id, holder, states)) === null) return false;
+    const job = (await leaseTransfer(store, id, holder, states)) as TransferJob | null;
+    if (job === null) return false;
     try {
-      await work(holder);
+      await work(holder, job);
     } finally {
       await releaseTransfer(store, id, holder);
     }

@@ -179,7 +179,8 @@ export class UploadStore extends DataStore {
   ): Promise<number> {
     const { jobs, maxBytes, silenceMs } = this.#options;
     const { checksum, body } = exchange;
-    const { job } = receiving;
+    // As this request knows it: a look that was under way may not have seen its Upload-Length yet.
+    const { job = receiving.job } = exchange;
     const lines = new Lines();
     const rowsBefore = exchange.rows;
     const limit = job.transfer.totalBytes ?? maxBytes;

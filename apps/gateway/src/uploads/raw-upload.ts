@@ -49,7 +49,8 @@ export async function receiveRaw(
     return await receiving.complete(file, { expiresAt: expiresAt() });
   } catch (error) {
     const ended = receiving.ended ?? (error instanceof ReceivingEnded ? error.reason : undefined);
-    if (ended === 'lost')
+    // Whoever has taken it up meanwhile may have files there.
+    if (ended === 'lost' || !(await receiving.holds()))
       throw new HttpProblem('upload_cut_off', 'Another request has taken the upload over.');
     if (ended === 'stopping') {
       // Not a complete file, whatever of it came.
@@ -78,7 +79,7 @@ async function takeFile(
   // Leaving the loop early must leave the socket open: an answer is to go out by it.
   const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   if (isMultipart(headers['content-type']))
-    return receiveMultipart(body, headers, async ({ name, type, chunks }) => ({
+    return receiveMultipart(receiving.unlessEnded(body), headers, async ({ name, type, chunks }) => ({
       ...(await writeFile(receiving, chunks as AsyncIterable<Buffer>, part, maxBytes)),
       name: wanted ?? fileName(name) ?? receiving.id,
       type: mediaType(type),

@@ -6,6 +6,7 @@
  * Lease: while it is not confirmed the gate is closed; of two who hold a job for theirs, one writes.
  */
 import type { JobState } from '@magpie/contracts';
+import { isEnded } from '@magpie/domain';
 import {
   changeTransfer,
   findJob,
@@ -79,8 +80,8 @@ export class Receiving {
   #told = '';
   /** A chunk was given out and is not written yet. */
   #writing = false;
-  /** Since when a chunk is waited for. */
-  #silentSince: number | undefined;
+  /** What is waited for from the sender, and since when. */
+  readonly #silences = new Set<{ since: number }>();
   #ended: ReceivingEnded | undefined;
   #wake = new Set<() => void>();
   #closed: Promise<void> | undefined;
@@ -127,7 +128,10 @@ export class Receiving {
         return false;
       }
     }
-    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS);
+    // One look at a time: while the database is slow, they would queue up.
+    this.#timer ??= setInterval(() => {
+      if (this.#looking === undefined) void this.#look();
+    }, LOOK_MS);
     return true;
   }
 
@@ -141,9 +145,7 @@ export class Receiving {
     try {
       for (;;) {
         await this.open();
-        this.#silentSince = performance.now();
-        const next = await this.#unlessEnded(source.next());
-        this.#silentSince = undefined;
+        const next = await this.#heard(source.next());
         await this.open(next.done ? 0 : next.value.length);
         if (next.done) return;
         this.#writing = true;
@@ -152,7 +154,23 @@ export class Receiving {
       }
     } finally {
       this.#writing = false;
-      this.#silentSince = undefined;
+      void Promise.resolve(source.return?.()).catch(() => undefined);
+    }
+  }
+
+  /**
+   * The chunks as they come, paused or not: for what surrounds a file, whose own bytes go through the gate.
+   * @throws ReceivingEnded at once, also while the source is silent
+   */
+  async *unlessEnded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+    const source = chunks[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#heard(source.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
       void Promise.resolve(source.return?.()).catch(() => undefined);
     }
   }
@@ -242,11 +260,14 @@ export class Receiving {
     return this.#closed;
   }
 
-  /** Whether this is still the one that holds the job, renewed now. */
+  /**
+   * Whether this is still the one that holds the job, renewed now. Not when it is over: then somebody else had it and
+   * gave it back, and its files are not this one's to touch.
+   */
   async holds(): Promise<boolean> {
     const { store, holder } = this.#options;
     const job = await leaseTransfer(store, this.id, holder);
-    if (job === null || job.transfer?.lease?.holder !== holder) return false;
+    if (job === null || job.transfer?.lease?.holder !== holder || isEnded(job.state)) return false;
     this.#renewedAt = performance.now();
     return true;
   }
@@ -298,7 +319,8 @@ export class Receiving {
       this.#job = job;
       await this.#follow();
       this.#heed();
-      if (!this.#quiet && performance.now() - this.#toldAt >= PROGRESS_MS) await this.#tell();
+      if (!this.#quiet && performance.now() - this.#toldAt >= PROGRESS_MS)
+        await this.#tell(this.#goesOn && !this.#options.room.full ? undefined : { bytes: 0, rows: 0 });
     } catch (error) {
       if (error instanceof LeaseLost) this.abort('lost');
       else this.#options.onError(error);
@@ -311,6 +333,8 @@ export class Receiving {
   async #follow(): Promise<void> {
     const { state } = this.#job;
     if (state === 'stopping' || state === 'terminating') this.abort(state);
+    // Somebody else had it meanwhile, and ended it.
+    else if (isEnded(state)) this.abort('lost');
     else if (state === 'pausing') {
       // What is being written belongs to the time before the pause.
       if (this.#writing) return;
@@ -321,9 +345,10 @@ export class Receiving {
 
   /** Silence counts only while bytes are wanted. */
   #heed(): void {
-    if (this.#silentSince === undefined) return;
-    if (!this.#goesOn || this.#options.room.full) this.#silentSince = performance.now();
-    else if (performance.now() - this.#silentSince > this.#options.silenceMs) this.abort('cut off');
+    const now = performance.now();
+    for (const silence of this.#silences)
+      if (!this.#goesOn || this.#options.room.full) silence.since = now;
+      else if (now - silence.since > this.#options.silenceMs) this.abort('cut off');
   }
 
   async #followDisk(): Promise<void> {
@@ -369,8 +394,18 @@ export class Receiving {
     return job;
   }
 
-  /** What it gives, or the end, whichever is first. */
-  #unlessEnded<T>(pending: Promise<T>): Promise<T> {
+  /** What the sender gives next, or the end, whichever is first. */
+  async #heard<T>(pending: Promise<T>): Promise<T> {
+    const silence = { since: performance.now() };
+    this.#silences.add(silence);
+    try {
+      return await this.#orEnd(pending);
+    } finally {
+      this.#silences.delete(silence);
+    }
+  }
+
+  #orEnd<T>(pending: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const woken = (): void => {
         if (this.#ended) reject(this.#ended);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -280,6 +280,68 @@ describe('ended', () => {
     const sender = send(id, { bytes: Infinity, bytesPerSecond: 65_536 / 3600 });
     await failedWith(id, sender, 503, 'upload_cut_off');
   }, 20_000);
+
+  it.each([
+    ['terminated', 'before the file of its form', '--XX\r\nContent-Disposition: form-data;'],
+    [
+      'terminated',
+      'after the file of its form',
+      '--XX\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nabc\r\n--XX--\r\n',
+    ],
+    ['cut off', 'before the file of its form', '--XX\r\nContent-Disposition: form-data;'],
+  ])(
+    '%s while its sender says nothing %s',
+    async (way, _where, head) => {
+      const id = await newJob();
+      const socket = connect(Number(new URL(base).port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      let answer = '';
+      socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.write(
+        `POST /api/v1/upload?job_id=${id} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=XX\r\n\r\n`,
+      );
+      socket.write(`${head.length.toString(16)}\r\n${head}\r\n`);
+      await until(id, inState('running'));
+      await sleep(200);
+      if (way === 'terminated') await act(id, 'terminate');
+      await Promise.race([closed, sleep(8000)]);
+      expect(answer).toContain(way === 'terminated' ? 'upload_terminated' : 'upload_cut_off');
+      expect(await filesOf(id)).toEqual([]);
+      socket.destroy();
+    },
+    20_000,
+  );
+
+  it('a gateway that was frozen meanwhile touches no file of who took it over', async () => {
+    const id = await newJob();
+    const sender = send(id, { bytesPerSecond: 10 * MB });
+    await until(id, hasBytes);
+    // Another one had the lease, completed it, and gave it back, between two looks.
+    await writeFile(file(id), 'complete');
+    await gateway.store.jobs.collection.updateOne(
+      { _id: id as never },
+      { $set: { state: 'completed', 'transfer.lease': null } },
+    );
+    sender.cut();
+    await until(id, ({ state }) => state === 'completed');
+    await sleep(1000);
+    expect(await readFile(file(id), 'utf8')).toBe('complete');
+    expect((await status(id)).state).toBe('completed');
+  });
+
+  it('a gateway that was frozen meanwhile completes nothing that is over', async () => {
+    const id = await newJob();
+    const sender = send(id, { bytesPerSecond: 10 * MB });
+    await until(id, hasBytes);
+    await gateway.store.jobs.collection.updateOne(
+      { _id: id as never },
+      { $set: { state: 'stopped', 'transfer.lease': null } },
+    );
+    sender.finish();
+    expect((await sender.answer).body.code).toBe('upload_cut_off');
+    expect(await status(id)).toMatchObject({ state: 'stopped', transfer: { file: null } });
+  });
 
   it('a body that breaks off within a chunk', async () => {
     const id = await newJob();
