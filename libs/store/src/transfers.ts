@@ -75,18 +75,21 @@ export class LeaseLost extends Error {
 /**
  * Takes the lease of a transfer, or renews one's own: one atomic update by the server's clock, so of any number one
  * has it. Gives the job; null when somebody else works on it, or it is not in one of these states.
+ * @param when what else must hold of the job, as it is before
  */
 export async function leaseTransfer(
   store: Store,
   id: string,
   holder: string,
   states?: readonly JobDocument['state'][],
+  when: object = {},
 ): Promise<JobDocument | null> {
   return (await store.jobs.collection.findOneAndUpdate(
     {
       _id: id,
       'transfer.kind': { $exists: true },
       ...(states ? { state: { $in: states } } : {}),
+      $and: [when],
       $expr: {
         $or: [
           { $lte: [{ $ifNull: ['$transfer.lease.until', new Date(0)] }, '$$NOW'] },

@@ -15,6 +15,7 @@ import {
   LeaseLost,
   moveJob,
   releaseTransfer,
+  TRANSFER_LEASE_MS,
   type JobDocument,
   type Move,
   type Store,
@@ -25,6 +26,8 @@ import { commitWork, TransferFault, TransferWait, type Handler, type Work } from
 
 const LOOK_MS = 250;
 const RENEW_MS = 2000;
+/** A lease that was not renewed for so long may be somebody else's soon. */
+const DOUBTFUL_MS = TRANSFER_LEASE_MS - 2000;
 /** A transfer that fails for no reason of its own is tried again so often, each time later. */
 const MAX_FAILURES = 5;
 /** What only has to be brought to an end does not wait for those that run, but is bounded too. */
@@ -98,7 +101,9 @@ export class Engine {
     if (room <= 0) return;
     for (const id of await this.#due(which, room)) {
       if (this.#closing.signal.aborted || busy.size >= atOnce) return;
-      const job = (await leaseTransfer(this.#deps.store, id, this.#holder)) as TransferJob | null;
+      // As it was found: an upload that was paused and is resumed by now has its bytes to come.
+      const { store } = this.#deps;
+      const job = (await leaseTransfer(store, id, this.#holder, undefined, which)) as TransferJob | null;
       if (job === null) continue;
       busy.set(
         id,
@@ -265,17 +270,22 @@ class Watched implements Work {
     return !this.signal.aborted && (DISPATCHING as readonly JobState[]).includes(this.#job.state);
   }
 
+  surelyOurs(): void {
+    if (this.lost || performance.now() - this.#renewedAt > DOUBTFUL_MS) throw new LeaseLost();
+  }
+
   take(job: TransferJob): void {
     this.#job = job;
   }
 
   async refresh(): Promise<void> {
+    const at = performance.now();
     const job = (await leaseTransfer(this.store, this.id, this.#holder)) as TransferJob | null;
     if (job === null) {
       this.lost = true;
       throw new LeaseLost();
     }
-    this.#renewedAt = performance.now();
+    this.#renewedAt = at;
     this.#job = job;
   }
 
@@ -309,11 +319,12 @@ class Watched implements Work {
 
   async #look(): Promise<void> {
     try {
-      if (performance.now() - this.#renewedAt > RENEW_MS) {
+      const at = performance.now();
+      if (at - this.#renewedAt > RENEW_MS) {
         const job = await leaseTransfer(this.store, this.id, this.#holder);
         if (job === null) this.lost = true;
         else {
-          this.#renewedAt = performance.now();
+          this.#renewedAt = at;
           this.#job.state = job.state;
         }
       } else {

@@ -43,6 +43,12 @@ export interface Work {
   /** Whether it is to go on: false once it is paused, stopped or terminated. Looked at between batches. */
   readonly goesOn: boolean;
   /**
+   * Throws when the lease was not renewed lately: somebody else may have it. Right before whatever is written outside
+   * of a commit, where a replica that was frozen would otherwise go on with what is another one's by now.
+   * @throws LeaseLost
+   */
+  surelyOurs(): void;
+  /**
    * Writes how far it is, with what `inside` writes: all or nothing, and only while the lease is ours.
    * `inside` may run more than once, and must have no effect but through its session.
    * @throws LeaseLost

@@ -204,6 +204,23 @@ test('stopped, what there is is kept; a retry brings the rest', async () => {
   expect(await world.store.items.collection.countDocuments({ refs: 0 } as never)).toBe(BIG.good);
 });
 
+test('it reads no other file than it began with, from a place in that one', async () => {
+  const service = await world.addService();
+  const upload = await world.upload(BIG.text);
+  const id = await world.transfer('import', { upload, as: 'items' });
+  await beginsWith(id, 3000);
+  await world.control(id, 'pause');
+  await world.until(id, 'paused');
+  // As a retry of the upload leaves it: the same job, another file.
+  await world.store.jobs.collection.updateOne({ _id: upload } as never, {
+    $set: { 'transfer.file.sha256': 'b'.repeat(64) },
+  });
+  await world.control(id, 'resume');
+  const { error } = await world.until(id, 'failed');
+  expect(error?.code).toBe('upload_gone');
+  await service.close();
+});
+
 test('with too little room on the disk it waits, and goes on when there is', async () => {
   const service = await world.addService({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
   const id = await world.transfer('import', {

@@ -22,9 +22,10 @@ export const fault = (line: number, column: string | null, code: string, message
 });
 
 const MAX_NAMED = 20;
+const MAX_NAME = 100;
 
 function missing(field: string, { columns }: Detected): TransferFault {
-  const named = (columns ?? []).slice(0, MAX_NAMED).map((name) => `\`${name}\``);
+  const named = (columns ?? []).slice(0, MAX_NAMED).map((name) => `\`${name.slice(0, MAX_NAME)}\``);
   const more = (columns?.length ?? 0) > MAX_NAMED ? ' …' : '';
   return new TransferFault(
     'missing_column',

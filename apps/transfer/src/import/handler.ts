@@ -29,6 +29,10 @@ import {
 import { targetsSinkOf } from './targets-sink.ts';
 import { undoImport } from './undo.ts';
 
+/** Characters that are told of a column's name, and of what is wrong with it. */
+const MAX_NAME = 200;
+const MAX_MESSAGE = 1000;
+
 /** A batch that was read and checked, while the one before it was written. */
 interface Checked extends Passed {
   good: unknown[];
@@ -81,6 +85,7 @@ class Importer {
     this.#state = await forgetUnlinked(this.#work, this.#state);
     const opened = await openImport(this.#work, this.#places, this.#limits);
     const sink = await sinkOf(this.#work, opened.options, this.#limits);
+    this.#work.surelyOurs();
     const rejects = await Rejects.open(this.#places, this.#work.id, this.#state.rejects);
     try {
       if (!(await this.#readAll(opened, sink, rejects))) return false;
@@ -189,7 +194,11 @@ class Importer {
       for (;;) {
         const { value, done } = await reading(() => batches.next());
         if (done) return undefined;
-        if ((value as Read).rows.length === 0) continue;
+        if ((value as Read).rows.length === 0) {
+          // On the way to a place in a compressed file, or in an endless row: that takes minutes.
+          if (!this.#work.goesOn) return undefined;
+          continue;
+        }
         const checked = check(value as Read, sink, stops);
         await needRoom(this.#places.work(this.#work.id), this.#limits.MAGPIE_DISK_RESERVE);
         await rejects.add(checked.faults);
@@ -256,7 +265,7 @@ function check({ rows, bytesRead }: Read, sink: Sink | DrySink, stops: boolean):
   const faults: RowFault[] = [];
   for (const [i, row] of rows.entries()) {
     const read = 'fault' in row ? row.fault : sink.read(row);
-    if ('fault' in row || isFault(read as object)) faults.push(read as RowFault);
+    if ('fault' in row || isFault(read as object)) faults.push(short(read as RowFault));
     else good.push(read);
     if (i === rows.length - 1 || (stops && faults.length > 0))
       return {
@@ -271,6 +280,14 @@ function check({ rows, bytesRead }: Read, sink: Sink | DrySink, stops: boolean):
   }
   return { good, faults, rows: 0, ...START, bytesRead, stoppedBy: undefined };
 }
+
+/** As it is told and listed, twenty of them in the job: names of columns are as long as a file makes them. */
+const short = ({ line, column, code, message }: RowFault): RowFault => ({
+  line,
+  column: column?.slice(0, MAX_NAME) ?? null,
+  code,
+  message: message.slice(0, MAX_MESSAGE),
+});
 
 function badRow({ line, column, message }: RowFault, { rows }: ImportState): TransferFault {
   const where = `Line ${String(line)}${column === null ? '' : `, column ${column}`}`;

@@ -26,8 +26,8 @@ const MAX_DEPTH = 32;
 const MAX_SIZE = 1024 * 1024;
 /** Of a video: lists of videos go by them, so each is one value. */
 const SINGLE = ['publishedAt', 'channelId'];
-/** The database would read another language's rules from it, or fail. */
-const FORBIDDEN = ['__proto__', 'textIndexLanguage'];
+/** The database, or its driver, would read its own meaning from it, or fail. */
+const FORBIDDEN = ['__proto__', 'textIndexLanguage', '_bsontype'];
 
 /** @throws TransferFault `missing_column` */
 export function itemReader(

@@ -20,6 +20,7 @@ export function itemsSink(
   importId: string,
   source: string,
   read: Sink<ItemRow>['read'],
+  surelyOurs: () => void,
 ): Sink<ItemRow> {
   /** Ids of the last batches: what one of them puts in is not put in by the next. */
   const recent: Set<string>[] = [];
@@ -65,6 +66,7 @@ export function itemsSink(
         if (recent.length > REMEMBERED) recent.shift();
         for (const ids of begun) for (const id of ids) rows.delete(id);
         for (const { _id } of await itemsAmong(store, [...rows.keys()])) rows.delete(_id);
+        surelyOurs();
         return putIn(store, [...rows.values()], (row) => itemOf(row, new Date()));
       },
     },

@@ -245,3 +245,16 @@ test('rows that would harm the database, or a spreadsheet, are rejected or made 
   ]);
   expect(await rejectsOf(id)).not.toMatch(/^[=+\-@]|,"?[=+\-@]/m);
 });
+
+test('a file whose names of fields are huge is listed in little, and the job can be read', async () => {
+  const key = `a\u0000${'k'.repeat(1_000_000)}`;
+  const rows = Array.from({ length: 30 }, () => JSON.stringify({ url: urlOf(1), [key]: 1 }));
+  const text = [JSON.stringify({ url: urlOf(2) }), ...rows].join('\n');
+  const id = await world.transfer('import', {
+    upload: await world.upload(text, 'rows.ndjson'),
+    as: 'items',
+  });
+  const { counts } = await world.until(id, 'completed');
+  expect(counts).toMatchObject({ discovered: 31, stored: 1, failed: 30 });
+  expect((await rejectsOf(id)).length).toBeLessThan(100_000);
+});

@@ -42,6 +42,9 @@ export async function openImport(work: Work, places: Places, limits: TransferOpt
   const upload = (await findJob(work.store, options.upload))?.transfer;
   if (upload?.kind !== 'upload' || upload.file === null)
     throw new TransferFault('upload_gone', 'The uploaded file is gone: upload it again');
+  const { sha256 } = upload.file;
+  if (options.sha256 !== undefined && options.sha256 !== sha256)
+    throw new TransferFault('upload_gone', 'Another file was uploaded to the same job meanwhile');
   const path = join(dirname(places.uploads), upload.file.path);
   const { format, encoding, delimiter, header } = options;
   const read: ReadOptions = {
@@ -54,7 +57,7 @@ export async function openImport(work: Work, places: Places, limits: TransferOpt
   };
   const detected = options.detected ?? (await reading(() => detect(path, read)));
   if (options.detected === undefined)
-    await work.commit({ options: { ...options, detected }, totalBytes: upload.file.bytes });
+    await work.commit({ options: { ...options, detected, sha256 }, totalBytes: upload.file.bytes });
   return { path, options: { ...options, detected }, read };
 }
 
@@ -80,7 +83,9 @@ export async function sinkOf(
   const { detected, targets, dryRun = false, source = 'import' } = options;
   if (targets === undefined) {
     const read = itemReader(options, detected, await searchableOf(store));
-    return dryRun ? dryItemsSink(store, read) : itemsSink(store, job._id, source, read);
+    return dryRun
+      ? dryItemsSink(store, read)
+      : itemsSink(store, job._id, source, read, () => work.surelyOurs());
   }
   const known = await findSource(store, targets.source);
   if (known === undefined)

@@ -8,4 +8,6 @@ export type ImportOptions = CreateImport & {
   targets?: ImportTargets;
   /** Once the file was looked at. */
   detected?: Detected;
+  /** Of the file that was looked at: what was read of one file is no place in another. */
+  sha256?: string;
 };

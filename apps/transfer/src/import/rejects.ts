@@ -1,4 +1,10 @@
-/** The list of rejected rows: a CSV file that grows ahead of the checkpoint, and is cut to it on resume. */
+/**
+ * The list of rejected rows: a CSV file that grows ahead of the checkpoint, and is cut to it on resume.
+ *
+ * Each is written at its place, not at the end: who was frozen, and writes when another one has gone on, writes the
+ * same bytes there again.
+ */
+import { constants } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { REJECT_COLUMNS, type RowFault } from '@magpie/contracts';
@@ -22,7 +28,7 @@ export class Rejects {
     const path = join(places.work(id), 'rejects.csv');
     await mkdir(dirname(path), { recursive: true });
     try {
-      const file = await open(path, 'a+');
+      const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o640);
       await file.truncate(size);
       const rejects = new Rejects(file, size);
       if (size === 0) await rejects.#write(HEADER);
@@ -41,7 +47,8 @@ export class Rejects {
   async #write(text: string): Promise<void> {
     const bytes = Buffer.from(text);
     try {
-      await this.#file.appendFile(bytes);
+      for (let done = 0; done < bytes.length;)
+        done += (await this.#file.write(bytes, done, bytes.length - done, this.size + done)).bytesWritten;
       await this.#file.datasync();
     } catch (error) {
       throw orDiskFull(error);

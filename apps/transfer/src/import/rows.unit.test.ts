@@ -46,6 +46,14 @@ describe('a row as an item', () => {
       });
   });
 
+  test('a name that the driver of the database reads a meaning from is refused: the row, not the import', () => {
+    for (const text of [
+      '{"url":"https://example.org/","_bsontype":"ObjectId"}',
+      '{"url":"https://example.org/","a":[{"_bsontype":"Long"}]}',
+    ])
+      expect(read(rowOf(JSON.parse(text) as Row['values']))).toMatchObject({ code: 'invalid_field' });
+  });
+
   test('words of fields that are searched for are kept', () => {
     const row = rowOf({ url: 'https://example.org/', kind: 'video', title: 'Fast Bowling, fast' });
     expect(read(row)).toMatchObject({ terms: ['fast', 'bowling'] });

@@ -10,6 +10,8 @@ import { ReadFault, START, type Detected, type ReadOptions } from './row.ts';
 import { byteOrderMark, decoderOf, encodingName, readText } from './text.ts';
 
 const SAMPLE = 64 * 1024;
+/** Characters of a column's name; a mapping names no longer one. */
+const MAX_NAME = 200;
 const PLACES = 16;
 const LF = 0x0a;
 
@@ -144,9 +146,12 @@ async function columnsOf(path: string, table: Table, { limits }: ReadOptions): P
   return table.header ? columnNames(first) : first.map((_, i) => String(i + 1));
 }
 
-/** Names as they stand, without blanks around them; what is empty is called by its number, what is not unique numbered. */
+/**
+ * Names as they stand, without blanks around them, and cut off where a mapping could not name them; what is empty is called by its number, what is not unique
+ * numbered.
+ */
 export function columnNames(cells: readonly string[]): string[] {
-  const names = cells.map((cell) => cell.trim());
+  const names = cells.map((cell) => cell.trim().slice(0, MAX_NAME).toWellFormed().trimEnd());
   if (names.every((name) => name === '')) throw new ReadFault('bad_header', 'The first row names no column');
   const taken = new Set<string>();
   // What stands in the file keeps its name; only what is made up gives way.

@@ -239,6 +239,11 @@ describe('columns', () => {
     );
   });
 
+  it('are as long as a mapping can name them', () => {
+    const long = 'x'.repeat(100_000);
+    expect(columnNames([long, `${long}y`]).map((name) => name.length)).toEqual([200, 202]);
+  });
+
   it.each([
     [',,\n1,2,3\n', 'bad_header: The first row names no column'],
     [

@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobState } from '@magpie/contracts';
+import { leaseTransfer } from '@magpie/store';
 import { pause, World } from '../testing/world.ts';
 
 let world: World;
@@ -86,4 +87,11 @@ it('paused and stopped without a gateway: what came is kept until it expires', a
   const job = await world.until(id, 'stopped', 10);
   expect(await filesOf(id)).toEqual([`${id}.part`]);
   expect(job.transfer.expiresAt!.getTime()).toBeGreaterThan(Date.now() + 6 * 86_400_000);
+});
+
+it('is taken up as it was found, not as it is by then: resumed, its bytes are to come', async () => {
+  const id = await upload('running', { protocol: 'tus' });
+  const found = { state: { $in: ['pausing'] } };
+  expect(await leaseTransfer(world.store, id, 'an engine', undefined, found)).toBeNull();
+  expect(await leaseTransfer(world.store, id, 'an engine', undefined, { state: 'running' })).not.toBeNull();
 });
