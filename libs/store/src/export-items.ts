@@ -75,7 +75,7 @@ export interface ExportBatch {
 }
 
 /** A batch comes to about so much, as MongoDB sends it: a service that reads large items stays small. */
-const BATCH_BYTES = 1024 * 1024;
+const BATCH_BYTES = 512 * 1024;
 const FIRST_BATCH = 5;
 const SAMPLED = 5;
 
@@ -93,7 +93,7 @@ export interface ReadOptions {
 }
 
 /**
- * Reads what is exported behind a place, in batches of at most `size` items and of about a mebibyte; the next one is on
+ * Reads what is exported behind a place, in batches of at most `size` items and of about half a mebibyte; the next one is on
  * its way while a batch is worked on. A batch may be empty though more follows.
  * @throws ExportTooBroad
  */

@@ -201,7 +201,7 @@ describe('what an export reads', () => {
     await store.links.collection.deleteOne({ _id: link._id } as never);
   });
 
-  it('comes in batches of about a mebibyte', async () => {
+  it('comes in batches of about half a mebibyte', async () => {
     const text = 'x'.repeat(100_000);
     const large = Array.from({ length: 200 }, (_, i) => ({
       ...items[0],
