@@ -1,8 +1,7 @@
-import { commonConfig, defineConfig, Duration, healthConfig } from '@magpie/service-kit';
+import { Bytes, commonConfig, defineConfig, Duration, healthConfig } from '@magpie/service-kit';
 import { Type } from 'typebox';
 
 const Count = Type.Integer({ minimum: 1, maximum: 100_000_000 });
-const Bytes = Type.Integer({ minimum: 0 });
 
 /** What the transfer service reads. */
 export const transferConfig = defineConfig({
@@ -35,7 +34,7 @@ export const transferConfig = defineConfig({
     describe: 'How long a finished export and an upload are kept',
   },
   MAGPIE_DISK_RESERVE: {
-    schema: Bytes,
+    schema: Bytes({ minimum: 0 }),
     default: 1024 ** 3,
     describe: 'Room that is left free on the disk, bytes: with less a transfer waits',
   },
@@ -56,7 +55,7 @@ export const transferConfig = defineConfig({
     describe: 'Length of one cell, characters',
   },
   MAGPIE_IMPORT_MAX_BYTES: {
-    schema: Bytes,
+    schema: Bytes({ minimum: 0 }),
     default: 64 * 1024 ** 3,
     describe: 'Size of an imported file, decompressed, bytes',
   },
