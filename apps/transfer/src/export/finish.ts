@@ -58,6 +58,7 @@ export async function finish(work: Work, plan: ExportPlan, options: FinishOption
     return false;
   }
   await syncDirectory(making);
+  work.surelyOurs();
   await rename(making, served);
   await syncDirectory(exports);
   const { bytes, sha256, report } = assembled;

@@ -60,6 +60,8 @@ export function exportHandler(places: Places, options: TransferOptions): Handler
     async run(work) {
       const { file, report, checkpoint } = work.job.transfer;
       const directory = places.work(work.id);
+      // What is not in this checkpoint is removed: it might be in that of who took over from a replica that was frozen.
+      work.surelyOurs();
       if (file !== null && report['partial'] !== true) {
         await rm(directory, { recursive: true, force: true });
         return true;
