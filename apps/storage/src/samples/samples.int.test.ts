@@ -262,6 +262,7 @@ test('a stretch without samples is a gap, with its reason', async () => {
   await play(2, ['b']);
   await play(3);
   await world.store.jobs.collection.updateOne({ _id: job._id } as never, {
+    $inc: { rev: 1 },
     $push: { history: { rev: 1, at: new Date(at(4)), from: 'running', to: 'paused' } } as never,
   });
   await play(13);
