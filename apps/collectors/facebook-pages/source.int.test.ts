@@ -1,12 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { createPlayer, playJob, type PlayedJob } from '@magpie/collector-kit/testing';
 import { FACEBOOK_TOKEN, startFacebookDouble, type FacebookDouble } from '@magpie/testing';
 import source from './source.ts';
-
-jest.setTimeout(60_000);
 
 const now = Date.UTC(2026, 10, 21, 12);
 const run = { number: 7, at: now };

@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import {
   createPlayer,
   playJob,
@@ -16,8 +15,6 @@ import {
   type InstagramPost,
 } from '@magpie/testing';
 import source from './source.ts';
-
-jest.setTimeout(60_000);
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -4,9 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jest } from '@jest/globals';
-
-jest.setTimeout(60_000);
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 const running: ChildProcess[] = [];

@@ -1,7 +1,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import {
   createPlayer,
   playJob,
@@ -11,8 +10,6 @@ import {
   type Site,
 } from '@magpie/collector-kit/testing';
 import source from './source.ts';
-
-jest.setTimeout(60_000);
 
 let filesRoot: string;
 let site: Site;

@@ -1,11 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { createPlayer, playJob, serveSite, type PlayedJob, type Site } from '@magpie/collector-kit/testing';
 import source from './source.ts';
-
-jest.setTimeout(60_000);
 
 let filesRoot: string;
 let site: Site;

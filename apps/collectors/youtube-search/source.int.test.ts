@@ -1,12 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { playJob, type PlayedJob } from '@magpie/collector-kit/testing';
 import { startYouTubeDouble, type YouTubeDouble, type YouTubeDoubleOptions } from '@magpie/testing';
 import source from './source.ts';
-
-jest.setTimeout(60_000);
 
 const NOW = Date.parse('2026-11-21T12:00:00Z');
 const DAY = 86_400_000;

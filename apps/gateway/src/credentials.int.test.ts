@@ -1,11 +1,9 @@
 /** Keys of providers and plans, on a real gateway; a canary secret is looked for in all that comes out of it. */
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Credential, Job, Plan, Problem, Provider } from '@magpie/contracts';
 import { unseal } from '@magpie/domain';
 import { startGateway, type TestGateway } from './testing/gateway.ts';
-
-jest.setTimeout(60_000);
 
 const SEALING = 'a-secret-that-seals-credentials';
 const CANARY = 'AIzaCANARY-9f31c7e2b84d';

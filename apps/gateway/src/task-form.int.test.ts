@@ -1,11 +1,9 @@
 /** The form and its pages, on a real gateway: as a browser without JavaScript would use them. */
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Provider } from '@magpie/contracts';
 import type { ItemDocument } from '@magpie/store';
 import { startGateway, type TestGateway } from './testing/gateway.ts';
 import { itemOf, keep, setJob } from './testing/ledger.ts';
-
-jest.setTimeout(60_000);
 
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror='alert(2)'>\`&amp;`;
 const ESCAPED =

@@ -1,10 +1,8 @@
 /** Steps of sources that call an API: several items together, only if there is news, charged, tried again on terms. */
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { NextStep, StepWork } from '@magpie/contracts';
 import { idOf } from '@magpie/domain';
 import { addsUp, done, found, page, World } from './testing/world.ts';
-
-jest.setTimeout(60_000);
 
 let world: World;
 beforeEach(async () => {

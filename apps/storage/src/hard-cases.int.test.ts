@@ -33,16 +33,6 @@ const images = (w: World, onImage: World['script'] = (step) => done([found(step.
   };
 };
 
-/** Polls for half a minute at most; no test asserts a time by it. */
-async function within<T>(what: () => Promise<T> | T, holds: (v: T) => boolean): Promise<T> {
-  let value = await what();
-  for (const end = Date.now() + 30_000; Date.now() < end && !holds(value);) {
-    await pause(50);
-    value = await what();
-  }
-  return value;
-}
-
 const stateOf = async (id: string): Promise<string> => (await world.job(id)).state;
 const now = () => new Date();
 
@@ -105,7 +95,7 @@ test('a hundred jobs that wait for a time do not starve another', async () => {
   await world.store.steps.collection.insertMany(jobs.map(({ _id }) => stepDoc({ jobs: [_id] })) as never);
   const id = await world.submit({ images: [1] });
   expect(
-    await within(
+    await world.eventually(
       () => stateOf(id),
       (s) => s === 'completed',
     ),
@@ -123,7 +113,7 @@ test('a hundred high-priority jobs with nothing due do not starve another', asyn
   );
   const id = await world.submit({ images: [1] });
   expect(
-    await within(
+    await world.eventually(
       () => stateOf(id),
       (s) => s === 'completed',
     ),
@@ -149,7 +139,7 @@ test('48 hosts on a pause do not keep a job from its 49th', async () => {
         )
       : done([found(step.url!)]);
   const id = await world.submit({});
-  const job = await within(
+  const job = await world.eventually(
     () => world.job(id),
     (j) => j.counts.stored === 1,
   );
@@ -177,7 +167,7 @@ test('a file reported as fresh is not removed under its item', async () => {
   await world.control(b, 'terminate');
   await world.until(b, 'terminated');
   await world.answer(stepOf(2), done([found(img(2), { file: file(false) })]));
-  await within(
+  await world.eventually(
     () =>
       access(full).then(
         () => true,
@@ -208,7 +198,7 @@ test('a file that can not be removed does not stop the platform', async () => {
   await pause(300);
   const id = await world.submit({ images: [1] });
   expect(
-    await within(
+    await world.eventually(
       () => stateOf(id),
       (s) => s === 'completed',
     ),
@@ -240,7 +230,7 @@ test('not modified, but the item went with the job that brought it: it is fetche
     world.seen.find((s) => s.etag === 'e')!,
     { ...done(), unchanged: true },
   );
-  const job = await within(
+  const job = await world.eventually(
     () => world.job(b),
     (j) => j.state === 'completed' || j.state === 'failed',
   );
@@ -306,7 +296,7 @@ test('finding a parked step does not forget who waits for it', async () => {
   );
   hold = false;
   await world.until(await world.submit({ images: [1] }), 'completed');
-  const job = await within(
+  const job = await world.eventually(
     () => world.job(a),
     (j) => j.state === 'completed',
   );
@@ -368,7 +358,7 @@ test('a director that was slow to publish does not dispatch what its successor d
   images(world, () => undefined);
   world.script = () => undefined;
   await world.submit({ images: [1] });
-  await within(
+  await world.eventually(
     () => slowed,
     (s) => s,
   );
@@ -427,7 +417,7 @@ test('a gateway whose clock is ten seconds behind can have a job retried', async
     { $set: { 'error.at': new Date(Date.now() + 10_000) } },
   );
   await world.control(a, 'retry');
-  const job = await within(
+  const job = await world.eventually(
     () => world.job(a),
     (j) => j.state !== 'running' && j.epoch === 2,
   );
@@ -496,7 +486,7 @@ test('a job that waits for one host goes on with another when it can', async () 
     { url: other },
     { $set: { state: 'later', notBefore: new Date(Date.now() + 4000) }, $unset: { lease: 1, leaseUntil: 1 } },
   );
-  const job = await within(
+  const job = await world.eventually(
     () => world.job(a),
     (j) => j.counts.stored === 1,
   );
@@ -550,7 +540,7 @@ test.each([1, 2])('whatever people do, the books are right in the end (%s)', asy
   calm = true;
   const over = ['completed', 'failed', 'stopped', 'terminated'];
   for (const id of jobs) {
-    await within(
+    await world.eventually(
       async () => {
         const j = await world.job(id);
         if (j.state === 'paused') await world.control(id, 'resume').catch(() => undefined);

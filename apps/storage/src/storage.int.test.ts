@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { hostKey } from '@magpie/domain';
 import { addsUp, done, found, image, page, pause, World } from './testing/world.ts';
 
@@ -23,8 +22,6 @@ const collectAll = (world: World, onImage?: (url: string) => void) => {
     return done([found(step.url!)]);
   };
 };
-
-jest.setTimeout(60_000);
 
 let world: World;
 afterEach(() => world.close());

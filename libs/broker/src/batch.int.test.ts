@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import type { DeadLetterBody } from '@magpie/contracts';
 import { Poison, RetryLater, Unavailable } from './errors.ts';
 import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import type { Delivery } from './message.ts';
 import { brokerSuite } from './testing.ts';
 import { DEAD_QUEUE } from './topology.ts';
-
-jest.setTimeout(60_000);
 
 const suite = brokerSuite();
 const broker = suite.broker({ retryDelaysMs: [300, 900], holdTryMs: 100 });

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MESSAGES, type DeadLetterBody } from '@magpie/contracts';
 import { createBroker } from './broker.ts';
@@ -7,8 +6,6 @@ import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import type { Delivery } from './message.ts';
 import { brokerSuite } from './testing.ts';
 import { DEAD_QUEUE, EXCHANGES, suspectsQueue } from './topology.ts';
-
-jest.setTimeout(60_000);
 
 const suite = brokerSuite();
 const retryDelaysMs = [300, 900];

@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import type { DeadLetterBody } from '@magpie/contracts';
 import { BrokerUnavailable, InvalidMessage, PublishManyError, UnroutableError } from './errors.ts';
 import { faultyLink } from './faulty-link.ts';
 import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import { brokerSuite } from './testing.ts';
 import { DEAD_QUEUE, EXCHANGES } from './topology.ts';
-
-jest.setTimeout(60_000);
 
 const suite = brokerSuite();
 const broker = suite.broker();

@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { faultyLink, type FaultyLink } from './faulty-link.ts';
@@ -6,8 +5,6 @@ import { eventually, TICK, tickQueue, upTo } from './fixtures/tick.ts';
 import type { BrokerStatus } from './options.ts';
 import { brokerSuite } from './testing.ts';
 import { EXCHANGES } from './topology.ts';
-
-jest.setTimeout(60_000);
 
 const suite = brokerSuite();
 let link: FaultyLink;

@@ -1,10 +1,8 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Provider } from '@magpie/contracts';
 import { nextDayIn } from '@magpie/domain';
 import { createCredential } from '@magpie/store';
 import { done, World } from '../testing/world.ts';
-
-jest.setTimeout(60_000);
 
 const ZONE = 'America/Los_Angeles';
 const PROVIDER: Provider = {

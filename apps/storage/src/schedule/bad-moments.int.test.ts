@@ -1,11 +1,9 @@
 /** Schedules that are changed while something is under way, and what a run leaves behind for the next. */
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { NextStep } from '@magpie/contracts';
 import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, type RunDocument, type StepDocument } from '@magpie/store';
 import { addsUp, done, found, page, SOURCE, World } from '../testing/world.ts';
-
-jest.setTimeout(60_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

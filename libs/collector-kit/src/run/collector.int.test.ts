@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { jest } from '@jest/globals';
 import { join } from 'node:path';
 import { seal } from '@magpie/domain';
 import { Type } from 'typebox';
@@ -12,8 +11,6 @@ import { serveSite, type Site } from '../testing/site.ts';
 import { startCollector, type Collector, type CollectorOptions } from './start-collector.ts';
 import { createDispatcher, eventually, type TestDispatcher } from './test-dispatcher.ts';
 import { createLink } from './test-link.ts';
-
-jest.setTimeout(60_000);
 
 let ran: string[] = [];
 const gates = new Map<string, () => void>();

@@ -1,8 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jest } from '@jest/globals';
 import { SideThread } from './side-thread.ts';
-
-jest.setTimeout(60_000);
 
 const module = new URL('./side-thread-fixture.ts', import.meta.url);
 const never = new AbortController().signal;
