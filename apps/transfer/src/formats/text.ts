@@ -63,15 +63,22 @@ export const csvHeader = (columns: readonly Column[]): string =>
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** As OWASP lists them for CSV injection, with the full-width forms that some programs take for the same. */
-const RUN_BY_SPREADSHEETS = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const RUN_BY_SPREADSHEETS = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
-/** A value as a cell; text that a spreadsheet would run gets a leading apostrophe. Numbers are what they are. */
+/**
+ * A value as a cell; text that a spreadsheet would run gets a leading apostrophe, and so does text that looks as if it had
+ * got one: `exportedText` gives back what it was. Numbers are what they are.
+ */
 function cellText(given: unknown, formulas: boolean): string {
   const value = plain(given);
   if (typeof value === 'string') return !formulas && RUN_BY_SPREADSHEETS.test(value) ? `'${value}` : value;
   if (value === null) return '';
   return typeof value === 'object' ? jsonText(value) : String(value);
 }
+
+/** What the text of a cell was before it was made harmless. */
+export const exportedText = (cell: string): string =>
+  cell.startsWith("'") && RUN_BY_SPREADSHEETS.test(cell) ? cell.slice(1) : cell;
 
 /** The item, or what was asked of it, in the same places; what it does not have is null. */
 function chooser(columns: readonly Column[] | null): (row: ExportRow) => ExportRow {

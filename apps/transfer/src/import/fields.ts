@@ -3,6 +3,7 @@ import type { RowFault } from '@magpie/contracts';
 import { TransferFault } from '../engine/work.ts';
 import type { Detected, Row } from '../read/index.ts';
 import type { ImportOptions } from './options.ts';
+import { broughtOf } from './own-export.ts';
 
 /** Gives the column of each field that a row has, in the file's order. */
 export type Fields = (values: Row['values']) => readonly FieldOfRow[];
@@ -43,8 +44,8 @@ function columnOf(field: string, named: string | number, detected: Detected): st
 }
 
 /**
- * The fields of items: what the mapping says, or each column is the field of its name. Without names the first column
- * is `url`.
+ * The fields of items: what the mapping says, or each column is the field of its name; of an export of the platform's
+ * own those that it does not make anew. Without names the first column is `url`.
  * @throws TransferFault `missing_column`
  */
 export function itemFields({ mapping }: ImportOptions, detected: Detected): Fields {
@@ -56,8 +57,12 @@ export function itemFields({ mapping }: ImportOptions, detected: Detected): Fiel
     }));
     return () => all;
   }
-  if (columns === null) return (values) => Object.keys(values).map((column) => ({ field: column, column }));
-  const all = columns.map((column, i) => ({ field: !header && i === 0 ? 'url' : column, column }));
+  const named = (names: readonly string[]): FieldOfRow[] =>
+    broughtOf(names).map((name) => ({ field: name, column: name }));
+  if (columns === null) return (values) => named(Object.keys(values));
+  const all = header
+    ? named(columns)
+    : columns.map((column, i) => ({ field: i === 0 ? 'url' : column, column }));
   if (!all.some(({ field }) => field === 'url')) throw missing('url', detected);
   return () => all;
 }

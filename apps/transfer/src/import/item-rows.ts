@@ -4,6 +4,7 @@ import { canonicalUrl, hostKey, idOf, searchTerms, UrlError } from '@magpie/doma
 import type { Detected, Row } from '../read/index.ts';
 import { fault, itemFields } from './fields.ts';
 import type { ImportOptions } from './options.ts';
+import { exportedCell, isOwnExport } from './own-export.ts';
 
 /** An item as a row says it. */
 export interface ItemRow {
@@ -37,6 +38,7 @@ export function itemReader(
 ): (row: Row) => ItemRow | RowFault {
   const fields = itemFields(options, detected);
   const isText = detected.columns !== null;
+  const isOwnTable = options.mapping === undefined && detected.header && isOwnExport(detected.columns ?? []);
   const defaultKind = options.kind ?? 'page';
 
   return ({ line, values }) => {
@@ -47,8 +49,12 @@ export function itemReader(
     let size = 0;
     const data: Record<string, unknown> = {};
     for (const { field, column } of fields(values)) {
-      const value = Object.hasOwn(values, column) ? values[column] : undefined;
+      let value = Object.hasOwn(values, column) ? values[column] : undefined;
       if (value === undefined || value === null || (isText && value === '')) continue;
+      if (isOwnTable) {
+        value = exportedCell(field, value as string);
+        if (value === undefined) return fault(line, column, 'invalid_field', 'is not JSON');
+      }
       if (field === 'url' || field === 'page') {
         const read = addressOf(value, line, column);
         if (typeof read === 'object') return read;
@@ -98,7 +104,10 @@ function addressOf(value: unknown, line: number, column: string): string | RowFa
   }
 }
 
-/** Puts a field into the data; `data` itself and `data.<name>`, as an export writes them, mean what is in it. */
+/**
+ * Puts a field into the data; `data` itself and `data.<name>`, as an export writes them, mean what is in it, and
+ * `data.<name>.<name>` what is within that.
+ */
 function keep(
   data: Record<string, unknown>,
   field: string,
@@ -112,11 +121,31 @@ function keep(
     Object.assign(data, value);
     return weighed;
   }
-  const name = field.startsWith('data.') ? field.slice('data.'.length) : field;
-  const wrong = nameFault(name);
-  if (wrong !== undefined) return fault(line, column, 'invalid_field', wrong);
-  data[name] = value;
-  return weighed;
+  const wrong = put(data, field.startsWith('data.') ? pathOf(field.slice('data.'.length)) : [field], value);
+  return wrong === undefined ? weighed : fault(line, column, 'invalid_field', wrong);
+}
+
+function pathOf(name: string): string[] {
+  const path = name.split('.');
+  return path.includes('') ? [name] : path;
+}
+
+/** Gives why it cannot be there. */
+function put(data: Record<string, unknown>, path: readonly string[], value: unknown): string | undefined {
+  if (path.length > MAX_DEPTH) return `is nested deeper than ${String(MAX_DEPTH)} levels`;
+  let at = data;
+  for (const [i, name] of path.entries()) {
+    const wrong = nameFault(name);
+    if (wrong !== undefined) return wrong;
+    if (i === path.length - 1) at[name] = value;
+    else {
+      const within = Object.hasOwn(at, name) ? at[name] : (at[name] = {});
+      if (typeof within !== 'object' || within === null || Array.isArray(within))
+        return `is within \`${name}\`, which has another value`;
+      at = within as Record<string, unknown>;
+    }
+  }
+  return undefined;
 }
 
 const nameFault = (name: string): string | undefined =>
