@@ -104,7 +104,7 @@ export const jobView = (job: JobDocument, base: string): Job => ({
   stopWhenExhausted: job.stopWhenExhausted,
   warnings: job.warnings,
   transfer: job.transfer === undefined ? null : transferView(job.transfer, job.state, base),
-  allowed: allowedActions(job.state),
+  allowed: allowedActions(job.state, job.transfer),
   createdAt: iso(job.createdAt),
   startedAt: isoOrNull(job.startedAt),
   endedAt: isoOrNull(job.endedAt),

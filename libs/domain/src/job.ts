@@ -4,6 +4,8 @@
  * `queued → running ⇄ waiting → completed | failed | stopped | terminated`, and from any live state
  * `pausing → paused → running`, `stopping → stopped`, `terminating → terminated`.
  * An upload whose sender goes away while it is paused has failed.
+ * An import that has ended can still be taken back: `completed | failed | stopped → terminating → terminated`, and
+ * with it the jobs that it made.
  * Who makes a transition does it by compare-and-set on `{state, epoch}`.
  */
 export const TRANSITIONS = {
@@ -13,11 +15,11 @@ export const TRANSITIONS = {
   pausing: ['paused', 'stopping', 'terminating', 'failed'],
   paused: ['running', 'stopping', 'terminating', 'failed'],
   stopping: ['stopped', 'terminating'],
-  stopped: ['running'],
+  stopped: ['running', 'terminating'],
   terminating: ['terminated'],
   terminated: [],
-  completed: ['running'],
-  failed: ['running'],
+  completed: ['running', 'terminating'],
+  failed: ['running', 'terminating'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type State = keyof typeof TRANSITIONS;
@@ -37,6 +39,9 @@ export const ACTIONS = {
 
 export type Action = keyof typeof ACTIONS;
 
+/** From these too `terminate` may be asked of what can be taken back after its end. */
+export const TAKEN_BACK_FROM = ['completed', 'failed', 'stopped'] as const satisfies readonly State[];
+
 /** States in which steps are dispatched, or would be if nothing had to be waited for. */
 export const DISPATCHING = ['queued', 'running', 'waiting'] as const satisfies readonly State[];
 
@@ -52,8 +57,30 @@ export const isEnded = (state: State): boolean => (ENDED as readonly State[]).in
 export const canTransition = (from: State, to: State): boolean =>
   (TRANSITIONS[from] as readonly State[]).includes(to);
 
-/** What can be asked of a job in this state, in the order of `ACTIONS`. */
-export const allowedActions = (state: State): Action[] =>
-  (Object.keys(ACTIONS) as Action[]).filter((action) =>
-    (ACTIONS[action].from as readonly State[]).includes(state),
+/** What of a transfer says whether it can be retried, and taken back. */
+export interface Retriable {
+  kind: string;
+  options: Record<string, unknown>;
+  expiresAt: Date | null;
+}
+
+/**
+ * What can be asked of a job in this state, in the order of `ACTIONS`. An upload that has ended is over: only one by
+ * tus that was stopped can go on, while its bytes are kept. An import that has ended can be terminated: what it brought
+ * is then taken back.
+ */
+export const allowedActions = (state: State, transfer?: Retriable): Action[] =>
+  (Object.keys(ACTIONS) as Action[]).filter(
+    (action) =>
+      ((ACTIONS[action].from as readonly State[]).includes(state) &&
+        (action !== 'retry' || transfer?.kind !== 'upload' || isKept(state, transfer))) ||
+      (action === 'terminate' && canBeTakenBack(state, transfer)),
   );
+
+const isKept = (state: State, { options, expiresAt }: Retriable): boolean =>
+  state === 'stopped' && options['protocol'] === 'tus' && expiresAt !== null;
+
+const canBeTakenBack = (state: State, transfer?: Retriable): boolean =>
+  (TAKEN_BACK_FROM as readonly State[]).includes(state) &&
+  transfer?.kind === 'import' &&
+  transfer.options['dryRun'] !== true;

@@ -34,6 +34,32 @@ test('a terminated job stays terminated; an ended one is left by retry alone', (
   for (const at of ENDED) if (at !== 'terminated') expect(allowedActions(at)).toEqual(['retry']);
 });
 
+test('an import is terminated from any state, ended ones too; a dry run of one brought nothing', () => {
+  const of = (options: Record<string, unknown>) => ({ kind: 'import', options, expiresAt: null });
+  for (const at of STATES) {
+    const allowed = allowedActions(at, of({}));
+    expect(allowed.includes('terminate')).toBe(!['terminating', 'terminated'].includes(at));
+    if (allowed.includes('terminate')) expect(canTransition(at, 'terminating')).toBe(true);
+    expect(allowed.filter((action) => action !== 'terminate' || !isEnded(at))).toEqual(allowedActions(at));
+    expect(allowedActions(at, of({ dryRun: true }))).toEqual(allowedActions(at));
+  }
+});
+
+test('an upload that has ended is over; by tus and stopped it goes on while its bytes are kept', () => {
+  const of = (protocol: string | undefined, expiresAt: Date | null) => ({
+    kind: 'upload',
+    options: { protocol },
+    expiresAt,
+  });
+  for (const at of STATES) {
+    const live = allowedActions(at).filter((action) => action !== 'retry');
+    for (const protocol of ['raw', undefined])
+      expect(allowedActions(at, of(protocol, new Date()))).toEqual(live);
+    expect(allowedActions(at, of('tus', null))).toEqual(live);
+    expect(allowedActions(at, of('tus', new Date()))).toEqual(at === 'stopped' ? ['retry'] : live);
+  }
+});
+
 test('whatever is asked of a job, it can still end, and passing states are passed', () => {
   fc.assert(
     fc.property(state, fc.array(fc.nat({ max: 20 }), { maxLength: 30 }), (first, choices) => {

@@ -8,6 +8,7 @@ import {
   newId,
   nextOrder,
   nextRunAt,
+  TAKEN_BACK_FROM,
   type Action,
   type PlannedSchedule,
   type State,
@@ -292,9 +293,25 @@ const firstLink = (job: JobDocument, step: StepDocument): LinkDocument => ({
   order: step.order,
 });
 
+/** Of uploads, as `allowedActions` has it. */
+const RETRIABLE = {
+  $or: [
+    { 'transfer.kind': { $ne: 'upload' } },
+    { state: 'stopped', 'transfer.options.protocol': 'tus', 'transfer.expiresAt': { $ne: null } },
+  ],
+};
+
+/** Of imports that have ended, as `allowedActions` has it. */
+const CAN_BE_TAKEN_BACK = {
+  state: { $in: TAKEN_BACK_FROM },
+  'transfer.kind': 'import',
+  'transfer.options.dryRun': { $ne: true },
+};
+
 /**
  * Pauses, resumes, stops, terminates or retries a job: compare-and-set on its state, so of two that
  * exclude each other one wins. Gives the job as it then is; undefined when there is none.
+ * An import is terminated after its end too: that takes back what it brought.
  * @throws InvalidTransition saying where the job is and what can be done
  */
 export async function controlJob(
@@ -304,12 +321,52 @@ export async function controlJob(
   at = new Date(),
 ): Promise<JobDocument | undefined> {
   await store.connected();
-  const { from, to, newEpoch } = ACTIONS[action];
-  const again = action === 'resume' || action === 'retry';
+  const live = { state: { $in: ACTIONS[action].from } };
+  const when =
+    action === 'retry'
+      ? { ...live, ...RETRIABLE }
+      : action === 'terminate'
+        ? { $or: [live, CAN_BE_TAKEN_BACK] }
+        : live;
+  const changed = await act(store, id, action, when, at);
+  if (changed !== null) return changed;
+  const job = await findJob(store, id);
+  if (job === undefined || isBeingRemoved(job)) return undefined;
+  throw new InvalidTransition(job.state, allowedActions(job.state, job.transfer));
+}
+
+/**
+ * Terminates some of the jobs that an import made, also those that have ended: what they brought goes with them. Those
+ * that are on their way there or were removed are left alone. Gives how many there were.
+ */
+export async function terminateImported(store: Store, importId: string, limit: number): Promise<number> {
+  const left = {
+    importedBy: importId,
+    state: { $in: [...ACTIONS.terminate.from, ...TAKEN_BACK_FROM] },
+    removing: { $exists: false },
+  };
+  const jobs = await store.jobs.collection
+    .find(left as never, { projection: { _id: 1 } })
+    .limit(limit)
+    .toArray();
+  await Promise.all(jobs.map(({ _id }) => act(store, String(_id), 'terminate', left, new Date())));
+  return jobs.length;
+}
+
+/** One atomic write; null when the job is not as it must be. */
+async function act(
+  store: Store,
+  id: string,
+  action: Action,
+  when: object,
+  at: Date,
+): Promise<JobDocument | null> {
+  const { to, newEpoch } = ACTIONS[action];
+  const goesOn = action !== 'pause' && action !== 'stop';
   const rev = { $add: ['$rev', 1] };
   const transition = { rev, at, from: '$state', to, reason: action };
-  const changed = await store.jobs.collection.findOneAndUpdate(
-    { _id: id, state: { $in: from }, removing: { $exists: false } } as never,
+  return (await store.jobs.collection.findOneAndUpdate(
+    { _id: id, ...when, removing: { $exists: false } } as never,
     [
       {
         $set: {
@@ -319,15 +376,11 @@ export async function controlJob(
           waiting: null,
           history: { $slice: [{ $concatArrays: ['$history', [transition]] }, -MAX_HISTORY] },
           ...(newEpoch ? { epoch: { $add: ['$epoch', 1] } } : {}),
-          ...(again ? { endedAt: null } : {}),
+          ...(goesOn ? { endedAt: null } : {}),
           ...(action === 'retry' ? { retrying: true, error: null } : {}),
         },
       },
     ],
     { returnDocument: 'after' },
-  );
-  if (changed !== null) return changed as unknown as JobDocument;
-  const job = await findJob(store, id);
-  if (job === undefined || isBeingRemoved(job)) return undefined;
-  throw new InvalidTransition(job.state);
+  )) as unknown as JobDocument | null;
 }

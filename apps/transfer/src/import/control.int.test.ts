@@ -138,6 +138,90 @@ test('terminated and killed in the middle of that, the rest goes too', async () 
   await expect(access(world.places.work(id))).rejects.toThrow('ENOENT');
 });
 
+describe('an import that has ended is taken back, with what it brought and nothing else', () => {
+  const FILE = mixedFile(8000);
+  const broken = FILE.text.replace(urlOf(6000), 'nothing');
+  test.each([
+    ['completed', { text: FILE.text }],
+    [
+      'failed',
+      {
+        text: broken.replaceAll(/^(?:ftp:|not |https:..user:|,|https:..example).*\n/gm, ''),
+        onError: 'stop',
+      },
+    ],
+    ['stopped', { text: FILE.text }],
+  ] as const)('%s', async (state, { text, ...rest }) => {
+    await world.addService();
+    await world.addService();
+    const old = await world.transfer('import', {
+      upload: await world.upload(`url\n${Array.from({ length: 300 }, (_, i) => urlOf(i * 3)).join('\n')}\n`),
+      as: 'items',
+    });
+    await world.until(old, 'completed');
+    const upload = await world.upload(text);
+    const before = await everything();
+    const directories = await readdir(join(world.data, 'transfers'));
+
+    const id = await world.transfer('import', { upload, as: 'items', ...rest });
+    if (state === 'stopped') {
+      await beginsWith(id, 1000);
+      await world.control(id, 'stop');
+    }
+    const { counts, epoch } = await world.until(id, state);
+    expect(counts.shared).toBeGreaterThan(200);
+    const asked = await Promise.allSettled([1, 2, 3].map(() => world.control(id, 'terminate')));
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(asked.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { name: 'InvalidTransition' },
+    });
+    const job = await world.eventually(
+      () => world.job(id),
+      (job) => job.state === 'terminated',
+    );
+    expect(job.epoch).toBe(epoch + 1);
+    expect(job.endedAt).toBeInstanceOf(Date);
+    expect(await everything()).toEqual(before);
+    expect(job.counts).toEqual({ discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 });
+    expect(job.transfer.report).toEqual({
+      rolledBack: { links: counts.stored + counts.shared, items: counts.stored, targets: 0, jobs: 0 },
+    });
+    expect(await readdir(join(world.data, 'transfers'))).toEqual(directories);
+    await expect(world.control(id, 'terminate')).rejects.toThrow('terminated');
+  });
+
+  test('killed in the middle, the rest goes too', async () => {
+    const upload = await world.upload(FILE.text);
+    const before = await everything();
+    const first = world.spawn();
+    const id = await world.transfer('import', { upload, as: 'items' });
+    await world.until(id, 'completed');
+    await world.control(id, 'terminate');
+    await world.eventually(
+      () => world.store.links.collection.countDocuments({}),
+      (count) => count < FILE.good,
+    );
+    await first.kill();
+    expect(await world.store.links.collection.countDocuments({})).toBeGreaterThan(0);
+    world.spawn();
+    const { transfer } = await world.eventually(
+      () => world.job(id),
+      (job) => job.state === 'terminated',
+    );
+    expect(await everything()).toEqual(before);
+    expect(transfer.report).toMatchObject({ rolledBack: { links: FILE.good, items: FILE.good } });
+  });
+
+  test('a dry run brought nothing to take back, nor can other jobs', async () => {
+    await world.addService();
+    const upload = await world.upload(mixedFile(500).text);
+    const id = await world.transfer('import', { upload, as: 'items', dryRun: true });
+    await world.until(id, 'completed');
+    await expect(world.control(id, 'terminate')).rejects.toMatchObject({ allowed: ['retry'] });
+    await expect(world.control(upload, 'terminate')).rejects.toThrow('completed');
+  });
+});
+
 test('what another job has of it stays, with the references right', async () => {
   await world.addService();
   const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });

@@ -1,13 +1,11 @@
 /** Takes back what an import brought, and nothing else. */
 import { rm } from 'node:fs/promises';
-import { ACTIONS } from '@magpie/domain';
 import {
-  controlJob,
   discardTargets,
-  InvalidTransition,
   moreTargets,
   removeTargets,
   takeBackBatch,
+  terminateImported,
   type JobDocument,
   type Store,
 } from '@magpie/store';
@@ -23,7 +21,7 @@ const JOBS = 50;
 /** Takes back a bounded part; gives whether there is more. The directory of the work goes last. */
 export async function undoImport(work: Work, places: Places): Promise<boolean> {
   const { store, id } = work;
-  if (await terminateSome(store, id)) return true;
+  if ((await terminateImported(store, id, JOBS)) > 0) return true;
   const { load, announced, ...rest } = stateOf(work.job.transfer);
   if (announced.length > 0) {
     await work.commit(
@@ -86,16 +84,4 @@ async function reportOf(store: Store, id: string): Promise<{ rolledBack?: Told }
     projection: { 'transfer.report': 1 },
   })) as unknown as Pick<JobDocument, 'transfer'> | null;
   return job?.transfer?.report ?? {};
-}
-
-/** Terminates some of the jobs that it made; gives whether there were any. */
-async function terminateSome(store: Store, id: string): Promise<boolean> {
-  const live = await store.jobs.collection
-    .find({ importedBy: id, state: { $in: ACTIONS.terminate.from } } as never, { projection: { _id: 1 } })
-    .limit(JOBS)
-    .toArray();
-  const terminating = live.map(({ _id }) => controlJob(store, String(_id), 'terminate'));
-  for (const done of await Promise.allSettled(terminating))
-    if (done.status === 'rejected' && !(done.reason instanceof InvalidTransition)) throw done.reason;
-  return live.length > 0;
 }
