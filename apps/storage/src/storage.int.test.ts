@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostKey } from '@magpie/domain';
+import { terminateImported } from '@magpie/store';
 import { addsUp, done, found, image, page, pause, World } from './testing/world.ts';
 
 const HOST = 'http://site.test';
@@ -199,6 +200,28 @@ test('terminate: work is aborted, what only this job brought is gone, what is sh
   expect(await world.store.links.countDocuments({ jobId: a })).toBe(0);
   expect(await world.store.steps.countDocuments({})).toBe(0);
   expect((await world.job(b)).counts).toMatchObject({ discovered: 1, shared: 1 });
+});
+
+test('a job that an import made and that has ended is taken back with it: what others have stays', async () => {
+  world = await World.make();
+  collectAll(world);
+  const [a, b] = [
+    await world.submit({ page: 'a', images: [1, 2, 3] }),
+    await world.submit({ page: 'b', images: [3] }),
+  ];
+  for (const id of [a, b]) await world.until(id, 'completed');
+  await world.store.jobs.collection.updateOne({ _id: a } as never, { $set: { importedBy: 'import' } });
+  expect(await terminateImported(world.store, 'import', 10)).toBe(1);
+  const gone = await world.eventually(
+    () => world.job(a),
+    ({ state }) => state === 'terminated',
+  );
+  expect(gone.counts).toMatchObject({ discovered: 0, stored: 0 });
+  const items = (await world.store.items.find({}).lean()).map(({ url, refs }) => [url, refs]);
+  expect(items).toEqual([[img(3), 1]]);
+  expect(await world.store.links.countDocuments({ jobId: a })).toBe(0);
+  expect((await world.job(b)).state).toBe('completed');
+  expect(await terminateImported(world.store, 'import', 10)).toBe(0);
 });
 
 test('stop keeps what there is; retry takes up the rest', async () => {

@@ -375,6 +375,10 @@ export const ERRORS = {
   },
   bad_json: { title: 'Not valid JSON, or not an object', help: 'The message says where.' },
   bad_name: { title: 'A field has a name that none can have', help: 'Rename it.' },
+  transfer_quarantined: {
+    title: 'The transfer ended its service each time',
+    help: 'Set aside; retry the job to try it again, or split the file.',
+  },
   too_deep: { title: 'Objects or arrays are nested too deeply', help: 'At most 64 levels.' },
   export_too_broad: {
     title: 'The search of an export finds too much',

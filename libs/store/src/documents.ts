@@ -95,8 +95,10 @@ export interface TransferDocument {
   checkpoint: Record<string, unknown> | null;
   /** Who works on it. Whoever does so commits only as long as the lease is his. */
   lease: { holder: string; until: Date } | null;
-  /** How often in a row it failed for no reason of its own. */
+  /** How often in a row it failed for no reason of its own, without getting further in between. */
   failures: number;
+  /** How often in a row whoever worked on it was gone without giving it back. */
+  deaths?: number;
 }
 
 export interface TransferFile {

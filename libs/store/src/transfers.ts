@@ -72,9 +72,17 @@ export class LeaseLost extends Error {
   }
 }
 
+/** Whoever had it went without giving it back: his process died, or was cut off from the database. */
+const diedOn = (holder: string): object => ({
+  $and: [
+    { $ne: [{ $ifNull: ['$transfer.lease', null] }, null] },
+    { $ne: ['$transfer.lease.holder', { $literal: holder }] },
+  ],
+});
+
 /**
  * Takes the lease of a transfer, or renews one's own: one atomic update by the server's clock, so of any number one
- * has it. Gives the job; null when somebody else works on it, or it is not in one of these states.
+ * has it. A lease that was taken over and not given back counts as a death. Gives the job; null when somebody else works on it, or it is not in one of these states.
  * @param when what else must hold of the job, as it is before
  */
 export async function leaseTransfer(
@@ -101,6 +109,9 @@ export async function leaseTransfer(
       {
         $set: {
           'transfer.lease': { holder: { $literal: holder }, until: { $add: ['$$NOW', TRANSFER_LEASE_MS] } },
+          'transfer.deaths': {
+            $add: [{ $ifNull: ['$transfer.deaths', 0] }, { $cond: [diedOn(holder), 1, 0] }],
+          },
         },
       },
     ],

@@ -30,14 +30,18 @@ const RENEW_MS = 2000;
 const DOUBTFUL_MS = TRANSFER_LEASE_MS - 2000;
 /** A transfer that fails for no reason of its own is tried again so often, each time later. */
 const MAX_FAILURES = 5;
+/** A transfer that its workers do not outlive is not handed from one to the next for good. */
+const MAX_DEATHS = 5;
 /** What only has to be brought to an end does not wait for those that run, but is bounded too. */
 const ENDINGS_AT_ONCE = 8;
-/** Uploads are the gateway's, and tus clients come back to theirs: ours is one in one request whose gateway died. */
+/**
+ * Uploads are the gateway's, and tus clients come back to theirs: ours is one in one request that has begun and that
+ * no gateway holds any more.
+ */
 const ABANDONED = {
   'transfer.kind': 'upload',
-  'transfer.options.protocol': { $ne: 'tus' },
+  'transfer.options.protocol': 'raw',
   state: { $in: DISPATCHING },
-  'transfer.lease': { $ne: null },
 };
 const KINDS: readonly TransferKind[] = ['upload', 'import', 'export'];
 const ENDING = { $or: [{ 'transfer.kind': { $in: KINDS }, state: { $in: PASSING } }, ABANDONED] };
@@ -171,6 +175,11 @@ export class Engine {
   }
 
   async #run(watched: Watched, handler: Handler): Promise<boolean> {
+    if ((watched.job.transfer.deaths ?? 0) >= MAX_DEATHS)
+      throw new TransferFault(
+        'transfer_quarantined',
+        `${String(MAX_DEATHS)} times in a row the service ended while it worked on this, and got no further`,
+      );
     if (watched.job.state !== 'running' || watched.job.retrying)
       await this.#move(watched, {
         from: DISPATCHING,
@@ -206,7 +215,9 @@ export class Engine {
       const code = error instanceof TransferFault ? error.code : 'internal_error';
       const message =
         error instanceof TransferFault ? error.message : 'Something went wrong; the logs have the details';
-      const set = { endedAt: new Date(), waiting: null, error: { code, message } };
+      // A retry has all its tries again.
+      const anew = { 'transfer.failures': 0, 'transfer.deaths': 0 };
+      const set = { endedAt: new Date(), waiting: null, error: { code, message }, ...anew };
       if (!(await this.#move(watched, { from: DISPATCHING, to: 'failed', set })))
         await sleep(200 * 2 ** MAX_FAILURES, watched.signal);
       return;
@@ -294,7 +305,14 @@ class Watched implements Work {
     options: Parameters<Work['commit']>[1] = {},
   ): Promise<void> {
     const wanted = typeof change === 'function' ? change(this.#job) : change;
-    const all: TransferChange = { failures: 0, ...wanted, rate: this.#rate(wanted) };
+    const { bytes, rows } = this.#job.transfer;
+    // Only what gets further counts: a try may write that it begins, and fail again.
+    const further = (wanted.rows ?? 0) > rows || (wanted.bytes ?? 0) > bytes;
+    const all: TransferChange = {
+      ...(further ? { failures: 0, deaths: 0 } : {}),
+      ...wanted,
+      rate: this.#rate(wanted),
+    };
     await commitWork(this.store, this.id, this.#holder, all, options);
     Object.assign(this.#job.transfer, all);
     if (options.counts) this.#job.counts = options.counts;

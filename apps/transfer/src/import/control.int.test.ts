@@ -93,6 +93,48 @@ test('killed three times, it goes on where it was: no row twice, none lost, none
   expect(await rejectedLines(id)).toEqual([...BIG.bad.keys()]);
 });
 
+test('a file that no service outlives fails after five, and can be tried again', async () => {
+  const id = await world.transfer('import', {
+    upload: await world.upload(mixedFile(3000).text),
+    as: 'items',
+  });
+  const lease = async () => (await world.job(id)).transfer.lease;
+  const set = (change: object) =>
+    world.store.jobs.collection.updateOne({ _id: id } as never, { $set: change });
+  for (let death = 1; death <= 5; death++) {
+    const service = world.spawn();
+    await world.eventually(lease, (held) => held !== null && held.until > new Date());
+    await service.kill();
+    // As if it had got no further, and nobody had had to wait for its lease to run out.
+    await set({
+      'transfer.lease.until': new Date(0),
+      'transfer.rows': Number.MAX_SAFE_INTEGER,
+      'transfer.bytes': Number.MAX_SAFE_INTEGER,
+    });
+  }
+  await world.addService();
+  const { error, transfer } = await world.until(id, 'failed');
+  expect(error?.code).toBe('transfer_quarantined');
+  expect(transfer.deaths).toBe(0);
+  await set({ 'transfer.rows': 0, 'transfer.bytes': 0, 'transfer.deaths': 4 });
+  await world.control(id, 'retry');
+  const { counts, transfer: after } = await world.until(id, 'completed');
+  expect(counts.discovered).toBe(3000);
+  expect(after.deaths).toBe(0);
+});
+
+test('what fails for no reason of its own at the same row each time is given up', async () => {
+  // A fault of the database that comes with one row.
+  await world.store.items.collection.createIndex({ 'data.n': 1 }, { unique: true });
+  const rows = Array.from({ length: 5000 }, (_, i) => `${urlOf(i)},${String(i === 4500 ? 7 : i)}`);
+  await world.addService();
+  const upload = await world.upload(`url,n\n${rows.join('\n')}\n`);
+  const id = await world.transfer('import', { upload, as: 'items' });
+  const { error, counts } = await world.until(id, 'failed');
+  expect(error?.code).toBe('internal_error');
+  expect(counts.discovered).toBe(4000);
+});
+
 test('terminated, everything is as it was before, to the byte', async () => {
   await world.addService();
   const old = await world.transfer('import', {

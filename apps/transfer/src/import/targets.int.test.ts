@@ -183,6 +183,28 @@ test('words become a job each, equal ones one; terminated before its end, the li
   expect(await world.store.links.collection.countDocuments({ jobId: id } as never)).toBe(0);
 });
 
+test('terminated after its end, the jobs that it made are too, those that have ended as well', async () => {
+  const id = await take(['tag', 'one', 'two', 'three', 'four', 'five'].join('\n'), ONE);
+  await world.until(id, 'completed');
+  const states = ['completed', 'failed', 'stopped', 'terminated', 'running'] as const;
+  for (const [i, { _id }] of (await jobsOf(id)).entries())
+    await world.store.jobs.collection.updateOne({ _id } as never, { $set: { state: states[i] } });
+  await world.control(id, 'terminate');
+  const { transfer } = await world.eventually(
+    () => world.job(id),
+    ({ state }) => state === 'terminated',
+  );
+  // They are storage's from there on.
+  expect((await jobsOf(id)).map(({ state, epoch }) => [state, epoch])).toEqual([
+    ['terminating', 2],
+    ['terminating', 2],
+    ['terminating', 2],
+    ['terminated', 1],
+    ['terminating', 2],
+  ]);
+  expect(transfer.report).toEqual({ rolledBack: { links: 5, items: 0, targets: 0, jobs: 5 } });
+});
+
 test('a file that breaks off fails with the reason; what was read before it is kept', async () => {
   const whole = gzipSync(`page\n${pages(30_000)}\n`);
   const upload = await world.upload(whole.subarray(0, whole.length - 2000), 'pages.csv.gz');
