@@ -4,6 +4,7 @@ import type { Store } from './connect.ts';
 import type { JobDocument, TransferDocument } from './documents.ts';
 import type { FindQuery } from './queries.ts';
 import { runQuery } from './run-query.ts';
+import { leaseTransfer } from './transfers.ts';
 
 /** What is to be known of a job before something of it is removed. */
 export type TidiedJob = Pick<JobDocument, '_id' | 'state' | 'endedAt'> & {
@@ -41,12 +42,12 @@ export const TIDY_QUERIES = {
     projection: LOOKED_AT,
   }),
 
-  /** Uploads in several requests that nobody goes on with: past their time, and not over; the longest first. */
+  /** Uploads that nobody began or goes on with: past their time, and not over; the longest first. */
   abandonedUploads: (now: Date, limit: number): FindQuery => ({
     from: 'jobs',
     filter: {
       'transfer.expiresAt': { $type: 'date', $lte: now },
-      'transfer.options.protocol': 'tus',
+      'transfer.kind': 'upload',
       state: { $in: [...DISPATCHING, 'pausing', 'paused', 'stopping'] },
       ...nobodyWorks(now),
     },
@@ -74,8 +75,17 @@ export const expiredTransfers = (
   store: Store,
   now: Date,
   limit: number,
-): Promise<(TidiedJob & { transfer: NonNullable<TidiedJob['transfer']> })[]> =>
-  runQuery(store, TIDY_QUERIES.expiredTransfers(now, limit));
+): Promise<Pick<JobDocument, '_id'>[]> => runQuery(store, TIDY_QUERIES.expiredTransfers(now, limit));
+
+/** Takes the lease of an ended transfer whose time is over still, and that nobody works on; null of any other. */
+export const leaseExpired = async (
+  store: Store,
+  id: string,
+  holder: string,
+): Promise<(TidiedJob & { transfer: NonNullable<TidiedJob['transfer']> }) | null> =>
+  (await leaseTransfer(store, id, holder, ENDED, {
+    'transfer.expiresAt': { $type: 'date', $lte: new Date() },
+  })) as Awaited<ReturnType<typeof leaseExpired>>;
 
 export const abandonedUploads = (
   store: Store,
@@ -93,30 +103,23 @@ export const uploadIsRead = async (store: Store, upload: string): Promise<boolea
   (await runQuery(store, TIDY_QUERIES.readersOfUpload(upload))).length > 0;
 
 /**
- * The file of an ended transfer is gone: its report says so. An export can be made anew by a retry. Does nothing when
- * somebody took it up, or gave it another time, meanwhile.
+ * The file of an ended transfer is gone: its report says so, and others may work on it. An export can be made anew by a
+ * retry. Does nothing when this one's lease went to somebody else.
  */
 export async function forgetFile(
   store: Store,
-  { _id, transfer }: { _id: string; transfer: Pick<TransferDocument, 'kind' | 'expiresAt'> },
+  { _id, transfer }: { _id: string; transfer: Pick<TransferDocument, 'kind'> },
+  holder: string,
 ): Promise<void> {
-  const now = new Date();
-  await store.jobs.collection.updateOne(
-    {
-      _id,
-      'transfer.expiresAt': transfer.expiresAt,
-      state: { $in: ENDED },
-      ...nobodyWorks(now),
-    } as never,
-    {
-      $set: {
-        'transfer.file': null,
-        'transfer.expiresAt': null,
-        'transfer.report.expired': true,
-        ...(transfer.kind === 'export' ? { 'transfer.checkpoint': null } : {}),
-        updatedAt: now,
-      },
-      $inc: { rev: 1 },
+  await store.jobs.collection.updateOne({ _id, 'transfer.lease.holder': holder } as never, {
+    $set: {
+      'transfer.file': null,
+      'transfer.expiresAt': null,
+      'transfer.lease': null,
+      'transfer.report.expired': true,
+      ...(transfer.kind === 'export' ? { 'transfer.checkpoint': null } : {}),
+      updatedAt: new Date(),
     },
-  );
+    $inc: { rev: 1 },
+  });
 }

@@ -58,11 +58,12 @@ export function exportHandler(places: Places, options: TransferOptions): Handler
 
   return {
     async run(work) {
-      const { file, report, checkpoint } = work.job.transfer;
+      const { file, report, checkpoint, expiresAt } = work.job.transfer;
       const directory = places.work(work.id);
       // What is not in this checkpoint is removed: it might be in that of who took over from a replica that was frozen.
       work.surelyOurs();
-      if (file !== null && report['partial'] !== true) {
+      const over = report['partial'] === true || (expiresAt !== null && expiresAt.getTime() <= Date.now());
+      if (file !== null && !over) {
         await rm(directory, { recursive: true, force: true });
         return true;
       }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { newId } from '@magpie/domain';
-import { removeJob } from '@magpie/store';
+import { expiredTransfers, forgetFile, leaseExpired, removeJob } from '@magpie/store';
 import { exported, fileOf, itemOf, leftOf, store } from '../testing/exports.ts';
-import { World } from '../testing/world.ts';
-import { tidy } from './tidy.ts';
+import { pause, World } from '../testing/world.ts';
+import { removeExpired, tidy } from './tidy.ts';
 
 const HOUR = 3_600_000;
 
@@ -57,6 +57,40 @@ describe('a transfer whose time is over', () => {
       $set: { 'transfer.lease': null, state: 'running' },
     });
     await world.until(job._id, 'completed');
+  });
+
+  it('is left alone when it was taken up since it was found', async () => {
+    const { job } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await expire(job._id);
+    const found = await expiredTransfers(world.store, new Date(), 10);
+    expect(found.map(({ _id }) => _id)).toEqual([job._id]);
+    await Promise.all(found.map(({ _id }) => removeExpired(options(), _id)));
+    await world.control(job._id, 'retry');
+    const again = await world.until(job._id, 'completed');
+    await mkdir(world.places.work(job._id), { recursive: true });
+    for (const { _id } of found) await removeExpired(options(), _id);
+    await fileOf(world, again);
+    await stat(world.places.work(job._id));
+    expect((await world.job(job._id)).transfer).toEqual(again.transfer);
+  });
+
+  it('taken up while it is removed, is waited for, and made anew', async () => {
+    const { job, bytes } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await expire(job._id);
+    const leased = await leaseExpired(world.store, job._id, 'tidy');
+    expect(leased?.transfer.file).toEqual(job.transfer.file);
+    expect(await leaseExpired(world.store, job._id, 'other')).toBeNull();
+    await world.control(job._id, 'retry');
+    await pause(700);
+    expect((await world.job(job._id)).transfer).toMatchObject({
+      lease: { holder: 'tidy' },
+      file: job.transfer.file,
+    });
+    await rm(dirname(join(world.data, job.transfer.file?.path ?? '')), { recursive: true });
+    await forgetFile(world.store, job, 'other');
+    expect((await world.job(job._id)).transfer.file).not.toBeNull();
+    await forgetFile(world.store, job, 'tidy');
+    expect(await fileOf(world, await world.until(job._id, 'completed'))).toEqual(bytes);
   });
 
   it('an upload that an import still reads stays', async () => {

@@ -1,8 +1,9 @@
 /**
  * Removes what nobody needs any more: files of transfers that have expired, and directories whose job is gone. Each
- * replica does it once in a while; what another one has removed in the same moment is gone, and no more. Nothing of a
- * live job is touched.
+ * replica does it once in a while, of transfers as the holder of their lease; what another one has removed in the same
+ * moment is gone, and no more. Nothing of a live job is touched.
  */
+import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isEnded } from '@magpie/domain';
@@ -10,6 +11,9 @@ import {
   expiredTransfers,
   forgetFile,
   jobsOfFiles,
+  leaseExpired,
+  releaseTransfer,
+  TRANSFER_LEASE_MS,
   uploadIsRead,
   type Store,
   type TidiedJob,
@@ -24,6 +28,8 @@ const PART_MS = 24 * 3_600_000;
 /** At most so many things are removed in one turn. */
 const AT_ONCE = 1000;
 const LOOKED_UP = 200;
+/** So long after it was asked for a lease is surely one's own, by this process's clock. */
+const SURE_MS = TRANSFER_LEASE_MS - 2000;
 
 export interface TidyOptions {
   store: Store;
@@ -60,21 +66,41 @@ export function startTidy(options: TidyOptions): { close(): Promise<void> } {
 /** One turn. */
 export async function tidy(options: TidyOptions, signal = new AbortController().signal): Promise<void> {
   const { store, places } = options;
-  for (const job of await expiredTransfers(store, new Date(), AT_ONCE)) {
+  for (const { _id } of await expiredTransfers(store, new Date(), AT_ONCE)) {
     if (signal.aborted) return;
-    if (job.transfer.kind === 'upload' && (await uploadIsRead(store, job._id))) continue;
-    // The files first: who is cut off here finds the transfer expired again.
-    for (const path of pathsOf(places, job)) await rm(path, { recursive: true, force: true });
-    await forgetFile(store, job);
+    await removeExpired(options, _id);
   }
   await sweep(options, dirname(places.work('x')), isLeftWork, signal);
   await sweep(options, places.exports, isLeftExport, signal);
   await sweep(options, places.uploads, isLeftUpload, signal);
 }
 
+/**
+ * Removes the file of a transfer whose time is over, as the holder of its lease: who takes it up meanwhile waits, and
+ * finds that it has none. Does nothing when it was taken up since it was found.
+ */
+export async function removeExpired({ store, places }: TidyOptions, id: string): Promise<void> {
+  const holder = randomUUID();
+  const since = performance.now();
+  const job = await leaseExpired(store, id, holder);
+  if (job === null) return;
+  try {
+    if (job.transfer.kind === 'upload' && (await uploadIsRead(store, id))) return;
+    // The files first: who is cut off here finds the transfer expired again.
+    for (const path of pathsOf(places, job)) {
+      // Frozen meanwhile: it may be somebody else's by now.
+      if (performance.now() - since > SURE_MS) return;
+      await rm(path, { recursive: true, force: true });
+    }
+    await forgetFile(store, job, holder);
+  } finally {
+    await releaseTransfer(store, id, holder);
+  }
+}
+
 function pathsOf(
   places: Places,
-  { _id, transfer }: Awaited<ReturnType<typeof expiredTransfers>>[0],
+  { _id, transfer }: NonNullable<Awaited<ReturnType<typeof leaseExpired>>>,
 ): string[] {
   if (transfer.kind === 'upload')
     return ['', '.json', '.part', '.part.json'].map((end) => join(places.uploads, `${_id}${end}`));
