@@ -39,7 +39,9 @@ export function askedByQuery({ fields, ...rest }: ExportQuery): CreateExport {
   return { ...rest, fields: names };
 }
 
-const PERIOD: PeriodParams = { from: 'date_gte', to: 'date_lte', timeZone: 'timeZone' };
+const DAYS: PeriodParams = { from: 'date_gte', to: 'date_lte', timeZone: 'timeZone' };
+/** Of a file's name, without its ending. */
+const MAX_NAME_BYTES = 200;
 const COMPRESSED: readonly string[] = ['xlsx', 'parquet', 'zip'];
 const FIELD = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/;
 const MAX_FIELD = 100;
@@ -61,14 +63,20 @@ const ITEM: ReadonlySet<string> = new Set([
 const FILE: ReadonlySet<string> = new Set(['url', 'type', 'bytes', 'sha256', 'width', 'height']);
 
 /**
- * What the job of an export is told: what was asked for, with defaults, and the period as instants, `to` exclusive.
+ * What the job of an export is told: what was asked for, with defaults, and the period as instants, `to` exclusive,
+ * whether it was given by days or by instants.
  * Days are those of the time zone, both included, also where one of them has 23 or 25 hours.
  * @throws HttpProblem `invalid_request` naming every field that is wrong
  */
-export function exportOptions(asked: CreateExport): CreateExport & { from?: string; to?: string } {
+export function exportOptions(asked: CreateExport): CreateExport {
   const { format = 'csv', gzip = false, timeZone = 'UTC', date_gte, date_lte, kind, host } = asked;
+  const filename = asked.filename?.normalize('NFC');
   const errors: FieldError[] = [
-    ...periodFaults(PERIOD, asked),
+    ...periodFaults(DAYS, asked),
+    ...instantFaults(asked),
+    ...(filename !== undefined && Buffer.byteLength(filename) > MAX_NAME_BYTES
+      ? [{ field: 'filename', message: `has more than ${MAX_NAME_BYTES} bytes as UTF-8` }]
+      : []),
     ...fieldFaults(asked.fields),
     ...(gzip && COMPRESSED.includes(format)
       ? [{ field: 'gzip', message: `is not for ${format}, which is compressed already` }]
@@ -76,20 +84,32 @@ export function exportOptions(asked: CreateExport): CreateExport & { from?: stri
   ];
   if (errors.length > 0) throw new HttpProblem('invalid_request', undefined, { errors });
   const files = format === 'zip' && kind === undefined ? { kind: 'image' } : {};
-  const dated = date_gte !== undefined || date_lte !== undefined;
+  const byDays = date_gte !== undefined || date_lte !== undefined;
   return {
     ...asked,
     ...files,
     format,
     gzip,
     ...(host === undefined ? {} : { host: host.toLowerCase() }),
-    ...(dated ? { timeZone } : {}),
+    ...(filename === undefined ? {} : { filename }),
+    ...(byDays ? { timeZone } : {}),
+    ...(asked.from === undefined ? {} : { from: iso(Date.parse(asked.from)) }),
+    ...(asked.to === undefined ? {} : { to: iso(Date.parse(asked.to)) }),
     ...(date_gte === undefined ? {} : { from: iso(instantOf(date_gte, timeZone, 'from')) }),
     ...(date_lte === undefined ? {} : { to: iso(instantOf(date_lte, timeZone, 'to') + 1) }),
   };
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
+
+function instantFaults({ from, to, date_gte, date_lte }: CreateExport): FieldError[] {
+  if (from === undefined && to === undefined) return [];
+  if (date_gte !== undefined || date_lte !== undefined)
+    return [{ field: from === undefined ? 'to' : 'from', message: 'is not for a period of days' }];
+  if (from !== undefined && to !== undefined && Date.parse(to) < Date.parse(from))
+    return [{ field: 'to', message: 'must not be before from' }];
+  return [];
+}
 
 function fieldFaults(fields: readonly string[] | undefined): FieldError[] {
   if (fields === undefined) return [];

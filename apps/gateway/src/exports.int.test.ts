@@ -1,6 +1,7 @@
-import type { Job, Problem } from '@magpie/contracts';
+import { PageQuery, type Job, type Problem } from '@magpie/contracts';
 import { nextOrder } from '@magpie/domain';
 import { itemOf, keep } from './testing/ledger.ts';
+import { ItemListQuery } from './requests.ts';
 import { makeJob, startGateway, type TestGateway } from './testing/gateway.ts';
 
 interface Options {
@@ -111,7 +112,60 @@ describe('exports', () => {
     }
   });
 
+  it('take every filter that a search of items takes, and mean the same by it', async () => {
+    const filters = {
+      q: 'a corvid',
+      kind: 'image',
+      source: 'web-images',
+      host: 'Example.org:81',
+      job: jobId,
+      from: '2026-05-01',
+      to: '2026-05-02T12:30:00.5+02:00',
+    };
+    const known = Object.keys(ItemListQuery.properties).filter((name) => !(name in PageQuery.properties));
+    expect(Object.keys(filters).sort()).toEqual(known.sort());
+    for (const [name, value] of Object.entries(filters)) {
+      const items = await get(`/api/v1/items?${new URLSearchParams({ [name]: value }).toString()}`);
+      expect([name, items.statusCode]).toEqual([name, 200]);
+      for (const answer of [await post({ [name]: value }), await get(query({ [name]: value }))])
+        expect([name, answer.statusCode]).toEqual([name, 202]);
+    }
+    const options = optionsOf((await post(filters)).json<Job>());
+    expect(options).toMatchObject({
+      ...filters,
+      host: 'example.org:81',
+      from: '2026-05-01T00:00:00.000Z',
+      to: '2026-05-02T10:30:00.500Z',
+    });
+    expect(options).not.toHaveProperty('timeZone');
+  });
+
+  it('say in which time zone days are meant', async () => {
+    const zoneOf = async (asked: object): Promise<unknown> =>
+      (await post(asked)).json<Job>().transfer?.options['timeZone'];
+    expect(await zoneOf({ date_gte: '2026-05-01' })).toBe('UTC');
+    expect(await zoneOf({ date_lte: '2026-05-01', timeZone: 'Asia/Tokyo' })).toBe('Asia/Tokyo');
+  });
+
+  it('have a name in any script', async () => {
+    const asked = { filename: 'Gro\u0308ße 東京 2', kind: 'image' };
+    for (const answer of [await post(asked), await get(query(asked))])
+      expect([answer.statusCode, answer.json<Job>().transfer?.options['filename']]).toEqual([
+        202,
+        'Größe 東京 2',
+      ]);
+  });
+
   it.each<[Record<string, unknown>, string, RegExp]>([
+    [{ from: '2026-05-02', to: '2026-05-01' }, 'to', /must not be before from/],
+    [{ from: 'yesterday' }, 'from', /form/],
+    [{ to: '2026-05-32' }, 'to', /form/],
+    [{ from: '2026-05-01', date_lte: '2026-05-02' }, 'from', /not for a period of days/],
+    [{ to: '2026-05-01', date_lte: '2026-05-02' }, 'to', /not for a period of days/],
+    [{ filename: '東'.repeat(70) }, 'filename', /more than 200 bytes/],
+    [{ filename: 'a\u202egpj.exe' }, 'filename', /form/],
+    [{ filename: 'a"b' }, 'filename', /form/],
+    [{ filename: 'a\r\nb' }, 'filename', /form/],
     [{ date_gte: '2026-05-02', date_lte: '2026-05-01' }, 'date_lte', /must not be before date_gte/],
     [{ date_gte: '2026-02-30' }, 'date_gte', /form|day/],
     [{ date_lte: '2026-13-01' }, 'date_lte', /form|day/],

@@ -219,6 +219,25 @@ describe('exports', () => {
     expect(got.equals(rows)).toBe(true);
   });
 
+  it('have a name in any script, as the standard of such headers writes it', async () => {
+    const named = 'Größe 東京’s.csv';
+    await writeFile(join(data, place, named), rows);
+    const answer = await get(encodeURI(`${place}/${named}`), { headers: { range: 'bytes=0-3' } });
+    expect(answer.status).toBe(206);
+    const disposition = answer.headers.get('content-disposition') ?? '';
+    expect(disposition).toBe(`attachment; filename*=UTF-8''${encodeURIComponent(named)}`);
+    expect(decodeURIComponent(disposition.split("''")[1] ?? '')).toBe(named);
+    await answer.arrayBuffer();
+    // As some clients write it, and with what is no part of a name.
+    for (const path of [`${place}/${named.replace(' ', '%20')}`, `${encodeURI(`${place}/${named}`)}?x=";y`]) {
+      const other = await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect(other).toMatch(/^HTTP\/1.1 200 /);
+      expect(/^content-disposition: (.*)\r$/im.exec(other)?.[1]).toMatch(
+        /^attachment(; filename\*=UTF-8''[A-Za-z0-9%._-]+)?$/,
+      );
+    }
+  });
+
   it.each([
     ['a.csv.gz', 'application/gzip'],
     ['a.ndjson', 'application/x-ndjson'],

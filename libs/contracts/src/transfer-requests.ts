@@ -67,7 +67,10 @@ export const CreateImport = Type.Object(
       Type.String({ minLength: 1, maxLength: 1, description: 'Between cells; detected when not given' }),
     ),
     header: Type.Optional(
-      Type.Boolean({ description: 'Whether the first row names the columns; true by default' }),
+      Type.Boolean({
+        description:
+          'Whether the first row names the columns. When not given: unless it begins with an http(s) address, or is a lone hashtag',
+      }),
     ),
     mapping: Type.Optional(
       Type.Record(
@@ -96,6 +99,8 @@ export type CreateImport = Static<typeof CreateImport>;
 export const EXPORT_FORMATS = ['csv', 'ndjson', 'json', 'xlsx', 'parquet', 'zip'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
+const Moment = (description: string) =>
+  Type.String({ format: 'moment', maxLength: 40, description, examples: ['2026-05-01T00:00:00Z'] });
 const Day = (description: string) => Type.String({ format: 'date', description, examples: ['2026-05-01'] });
 
 export const CreateExport = Type.Object(
@@ -122,6 +127,8 @@ export const CreateExport = Type.Object(
         description: 'Words of title, description or text; "a phrase"; -without',
       }),
     ),
+    from: Type.Optional(Moment('Stored at this time or later; instead of `date_gte`')),
+    to: Type.Optional(Moment('Stored before this time; instead of `date_lte`')),
     date_gte: Type.Optional(Day('Stored on this day or later')),
     date_lte: Type.Optional(Day('Stored on this day or earlier')),
     timeZone: Type.Optional(
@@ -148,8 +155,10 @@ export const CreateExport = Type.Object(
     ),
     filename: Type.Optional(
       Type.String({
-        pattern: '^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$',
-        description: 'Its name without the ending',
+        pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N} ._-]{0,99}$',
+        description:
+          'Its name without the ending: letters, digits, spaces, `.`, `_` and `-`; at most 200 bytes as UTF-8',
+        examples: ['my images'],
       }),
     ),
   },
