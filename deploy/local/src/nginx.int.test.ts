@@ -219,6 +219,22 @@ describe('exports', () => {
     expect(got.equals(rows)).toBe(true);
   });
 
+  it('come to their end when they expire meanwhile, and are gone for who comes then', async () => {
+    const large = randomBytes(24 * 1024 * 1024);
+    const directory = join(data, '/files/exports/0123456789abcdefghijkl-0f');
+    await mkdir(directory);
+    await writeFile(join(directory, 'large.zip'), large);
+    const path = '/files/exports/0123456789abcdefghijkl-0f/large.zip';
+    const chunks: Buffer[] = [];
+    for await (const chunk of (await get(path)).body as unknown as AsyncIterable<Uint8Array>) {
+      if (chunks.length === 0) await rm(directory, { recursive: true });
+      chunks.push(Buffer.from(chunk));
+    }
+    expect(Buffer.concat(chunks).equals(large)).toBe(true);
+    const late = await get(path, { headers: { range: 'bytes=5-' } });
+    expect([late.status, await late.json()]).toMatchObject([404, { code: 'not_found' }]);
+  });
+
   it('have a name in any script, as the standard of such headers writes it', async () => {
     const named = 'Größe 東京’s.csv';
     await writeFile(join(data, place, named), rows);
