@@ -33,7 +33,7 @@ export const completed: Job = {
     bytesPerSecond: 0,
     rowsPerSecond: 0,
     file: null,
-    expiresAt: null,
+    expiresAt: '2026-05-28T09:00:00.000Z',
     options: { ...body, detected },
     report: {
       rows: 10_000,
@@ -41,6 +41,7 @@ export const completed: Job = {
       shared: 180,
       duplicate: 20,
       rejected: 100,
+      reasons: { scheme_not_allowed: 60, missing_value: 40 },
       firstErrors: [
         {
           line: 17,
@@ -49,7 +50,7 @@ export const completed: Job = {
           message: 'only http and https are fetched, not ftp:',
         },
       ],
-      rejects: `/api/v1/imports/${examples.JOB_ID}/rejects`,
+      rejects: `http://127.0.0.1:8080/api/v1/imports/${examples.JOB_ID}/rejects`,
     },
   },
 };

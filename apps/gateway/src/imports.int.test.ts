@@ -75,7 +75,7 @@ test('an import is taken as a job, once for each key, and listed', async () => {
   const first = await post(body, { 'idempotency-key': 'once' });
   expect(first.statusCode).toBe(202);
   const job = first.json<JobBody>();
-  expect(first.headers.location).toBe(`http://magpie.test/api/v1/jobs/${job.id}`);
+  expect(first.headers.location).toBe(`http://magpie.test/api/v1/imports/${job.id}`);
   expect(job).toMatchObject({
     state: 'queued',
     source: 'import',
@@ -208,8 +208,23 @@ test('the rejected rows are downloaded up to what is committed', async () => {
     'content-length': String(committed.length),
   });
   expect(answer.body).toBe(committed);
+  await set({
+    state: 'completed',
+    'transfer.report': { rejected: 1, rejects: `/api/v1/imports/${id}/rejects` },
+  });
+  const told = (await get(`/${id}`)).json<{ allowed: string[]; transfer: { report: { rejects: string } } }>();
+  expect(told.transfer.report.rejects).toBe(`http://magpie.test/api/v1/imports/${id}/rejects`);
+  expect(told.allowed).toEqual(['terminate', 'retry']);
+  await set({ 'transfer.report.expired': true });
+  expect((await get(`/${id}`)).json()).toMatchObject({
+    transfer: { report: { rejected: 1, expired: true } },
+  });
+  expect((await get(`/${id}`)).body).not.toContain('/rejects');
   await rm(rejectsPath(data, id));
   expect((await get(`/${id}/rejects`)).statusCode).toBe(404);
+  const terminate = () => gateway.app.inject({ method: 'POST', url: `/api/v1/jobs/${id}/terminate` });
+  expect((await terminate()).json()).toMatchObject({ state: 'terminating' });
+  expect((await terminate()).json()).toMatchObject({ code: 'invalid_transition', allowed: [] });
   await set({ state: 'terminated', 'transfer.checkpoint': null });
   expect((await get(`/${id}/rejects`)).statusCode).toBe(404);
   expect((await get('/00000000/rejects')).statusCode).toBe(404);

@@ -74,7 +74,16 @@ export const transferView = (
         },
   expiresAt: isoOrNull(expiresAt),
   options,
-  report,
+  report: reportView(report, base),
+});
+
+/** The address of what is there to be read, in full as every other. */
+const reportView = (
+  { rejects, ...report }: TransferDocument['report'],
+  base: string,
+): Transfer['report'] => ({
+  ...report,
+  ...(typeof rejects === 'string' && report['expired'] !== true ? { rejects: `${base}${rejects}` } : {}),
 });
 
 /** @param base public address of nginx, without a slash at its end */

@@ -45,7 +45,7 @@ export const Transfer = Type.Object(
       }),
       'The file, once it is complete',
     ),
-    expiresAt: OrNull(Instant, 'When the file is removed'),
+    expiresAt: OrNull(Instant, 'When the file is removed; of an import, the list of its rejected rows'),
     options: Type.Record(Type.String(), Type.Unknown(), {
       description: 'As asked for, with what was detected',
     }),

@@ -37,7 +37,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'Import an uploaded file',
         description:
-          'Makes a job that reads the file of a completed upload (CSV, TSV, NDJSON, a JSON array; gzip of each) row by row: as items, or as what a source collects from. A bad row is listed with its line, column and reason, and left out. Paused, it goes on where it was. `stop` keeps what it brought, `terminate` takes that back, and nothing else. With `dryRun` it only reads and checks.',
+          'Makes a job that reads the file of a completed upload (CSV, TSV, NDJSON, a JSON array; gzip of each) row by row: as items, or as what a source collects from. A bad row is listed with its line, column and reason, and left out. Paused, it goes on where it was. `stop` keeps what it brought, `terminate` takes that back, and nothing else, also after the end: with the jobs that it made and what they collected. With `dryRun` it only reads and checks, and says what an import would bring.',
         tag: 'transfers',
         headers: IdempotencyHeaders,
         body: CreateImport,
@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             description: 'The job',
             schema: Job,
             example: examples.queued,
-            headers: { location: { type: 'string', description: 'The job' } },
+            headers: { location: { type: 'string', description: 'The import' } },
           },
         },
         errors: [
@@ -81,7 +81,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (replayed) void reply.header('idempotent-replayed', 'true');
       else app.announce(job);
       request.log.info({ jobId: job._id, as: wanted.as, replayed }, 'import taken');
-      return reply.code(202).header('location', `${base}/api/v1/jobs/${job._id}`).send(jobView(job, base));
+      return reply.code(202).header('location', `${base}/api/v1/imports/${job._id}`).send(jobView(job, base));
     },
   );
 
@@ -168,7 +168,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'Download the rejected rows of an import',
         description:
-          'As CSV: line (from 1), column, code and message of each, in the order of the file; also while the import runs. What a spreadsheet would run is made text.',
+          'As CSV: line (from 1), column, code and message of each, in the order of the file; also while the import runs, and until `transfer.expiresAt` after its end. What a spreadsheet would run is made text.',
         tag: 'transfers',
         params: IdParams,
         answers: {
@@ -190,9 +190,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       // Written ahead of what is committed: what came after that may be taken back.
       const size = Number(transfer?.checkpoint?.['rejects'] ?? 0);
       const path = rejectsPath(app.config.MAGPIE_DATA, _id);
-      const kept = size > 0 && (await stat(path).catch(() => undefined));
-      if (state === 'terminated' || (size > 0 && !kept))
-        throw new HttpProblem('not_found', 'The list was removed.');
+      const there = size > 0 ? ((await stat(path).catch(() => undefined))?.size ?? 0) : 0;
+      if (state === 'terminated' || there < size) throw new HttpProblem('not_found', 'The list was removed.');
       void reply
         .type('text/csv; charset=utf-8; header=present')
         .header('content-disposition', `attachment; filename="rejects-${_id}.csv"`);

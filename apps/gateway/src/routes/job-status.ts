@@ -39,7 +39,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: method === 'PATCH' ? 'Control a job' : 'Control a job, as PATCH does',
         description:
-          'Pauses, resumes, stops, terminates or retries any job. A paused upload is not read from: its sender stalls, and goes on in the same request when it is resumed. A stopped one is over, and what came is no file. Terminating aborts the request and removes what came.',
+          'Pauses, resumes, stops, terminates or retries any job. A paused upload is not read from: its sender stalls, and goes on in the same request when it is resumed. A stopped one is over, and what came is no file. Terminating aborts the request and removes what came; of an import, also one that has ended, it takes back what that brought.',
         tag: 'transfers',
         params: IdParams,
         body: JobControl,

@@ -29,7 +29,7 @@ const ACTION_TEXT: Record<JobAction, [summary: string, description: string]> = {
   ],
   terminate: [
     'Terminate a job',
-    'Aborts what is in flight and removes what only this job brought, files included. What other jobs have stays. For good.',
+    'Aborts what is in flight and removes what only this job brought, files included. What other jobs have stays. For good. An import is terminated after its end too, with the jobs that it made.',
   ],
   retry: [
     'Retry a job',

@@ -89,10 +89,5 @@ export function targetColumn(
   if (columns === null) return (values) => among(Object.keys(values));
   const column = header ? among(columns) : columns[0];
   if (column === undefined) throw missing('target', detected);
-  if (header && URL.canParse(column))
-    throw new TransferFault(
-      'missing_column',
-      'The first row is an address, not the name of a column: import it with `header: false`.',
-    );
   return () => column;
 }

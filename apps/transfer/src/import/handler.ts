@@ -53,8 +53,12 @@ export function importHandler(places: Places, options: TransferOptions): Handler
     async stop(work) {
       const { targets } = optionsOf(work);
       const state = await forgetUnlinked(work, stateOf(work.job.transfer));
+      const expiresAt = expiryOf(state, options);
       if (targets !== undefined && state.load !== null)
-        await finish(work, state, targetsSinkOf({ store: work.store, job: work.job, targets }));
+        await finish(work, state, targetsSinkOf({ store: work.store, job: work.job, targets }), {
+          expiresAt,
+        });
+      else await work.commit({ expiresAt });
     },
     undo: (work) => undoImport(work, places),
   };
@@ -216,12 +220,12 @@ class Importer {
     put: ReadonlySet<string>,
     announced: string[],
   ): Promise<void> {
-    const progress = { bytes: batch.bytesRead, rows: this.#state.rows + batch.rows };
+    const rows = this.#state.rows + batch.rows;
     if ('weigh' in sink) {
       const outcome = await sink.weigh(batch.good);
       this.#state = afterBatch(this.#state, batch, outcome);
       await this.#work.commit(
-        { ...progress, ...written(this.#work, this.#state, true) },
+        { bytes: batch.bytesRead, rows, ...written(this.#work, this.#state, true) },
         {
           counts: countsOf(this.#state, true),
         },
@@ -229,13 +233,16 @@ class Importer {
       return;
     }
     let after = this.#state;
-    await this.#work.commit(progress, {
-      inside: async (session) => {
-        const outcome = await sink.write(session, this.#state, batch.good, put);
-        after = { ...afterBatch(this.#state, batch, outcome), announced };
-        await keep(this.#work, session, after);
+    await this.#work.commit(
+      { bytes: batch.bytesRead, rows },
+      {
+        inside: async (session) => {
+          const outcome = await sink.write(session, this.#state, batch.good, put);
+          after = { ...afterBatch(this.#state, batch, outcome), announced };
+          await keep(this.#work, session, after);
+        },
       },
-    });
+    );
     this.#state = after;
   }
 
@@ -247,15 +254,15 @@ class Importer {
       done,
       fault: fault && { epoch, code: fault.code, message: fault.message },
     };
-    const totalRows = done ? { totalRows: state.rows } : {};
+    const last = { ...(done ? { totalRows: state.rows } : {}), expiresAt: expiryOf(state, this.#limits) };
     if ('weigh' in sink)
       await this.#work.commit(
-        { ...totalRows, ...written(this.#work, state, true) },
+        { ...last, ...written(this.#work, state, true) },
         {
           counts: countsOf(state, true),
         },
       );
-    else await finish(this.#work, state, sink, totalRows);
+    else await finish(this.#work, state, sink, last);
   }
 }
 
@@ -297,6 +304,10 @@ function badRow({ line, column, message }: RowFault, { rows }: ImportState): Tra
   );
 }
 
+/** When the list of rejected rows is removed, counted from the end of the import; null where there is none. */
+const expiryOf = ({ rejected }: ImportState, { MAGPIE_TRANSFER_KEEP }: TransferOptions): Date | null =>
+  rejected === 0 ? null : new Date(Date.now() + MAGPIE_TRANSFER_KEEP);
+
 const written = ({ id }: Work, state: ImportState, dryRun = false) => ({
   checkpoint: { ...state },
   report: reportOf(id, state, dryRun),
@@ -328,7 +339,7 @@ async function finish(
   work: Work,
   state: ImportState,
   sink: Pick<Sink, 'finish'>,
-  change: { totalRows?: number } = {},
+  change: { totalRows?: number; expiresAt: Date | null },
 ): Promise<void> {
   await work.commit(change, {
     inside: async (session) => keep(work, session, withOutcome(state, await sink.finish(session, state))),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
 import type { ItemDocument, LinkDocument } from '@magpie/store';
+import { tidy } from '../tidy/tidy.ts';
 import { mixedFile, urlOf } from '../testing/import-files.ts';
 import { addsUp, World } from '../testing/world.ts';
 
@@ -23,6 +24,12 @@ const all = async <T>(model: 'items' | 'links', filter: object = {}): Promise<T[
     .find(filter as never)
     .sort({ _id: 1 })
     .toArray()) as unknown as T[];
+
+const reasonsOf = ({ bad }: ReturnType<typeof mixedFile>): Record<string, number> => {
+  const reasons: Record<string, number> = {};
+  for (const [, code] of bad.values()) reasons[code] = (reasons[code] ?? 0) + 1;
+  return reasons;
+};
 
 const rejectsOf = (id: string): Promise<string> =>
   readFile(join(world.places.work(id), 'rejects.csv'), 'utf8');
@@ -46,7 +53,13 @@ test('20,000 rows with 1 % bad: exact counts, and the reason of each bad row', a
     bytes: Buffer.byteLength(file.text),
     totalBytes: Buffer.byteLength(file.text),
     options: { detected: { format: 'csv', delimiter: ',', columns: ['url', 'kind', 'title', 'note'] } },
-    report: { rows: file.rows, stored: file.good, duplicate: file.duplicate, rejected: file.bad.size },
+    report: {
+      rows: file.rows,
+      stored: file.good,
+      duplicate: file.duplicate,
+      rejected: file.bad.size,
+      reasons: reasonsOf(file),
+    },
   });
   const rejects = await rejectsOf(id);
   const [header, ...lines] = rejects.trimEnd().split('\r\n');
@@ -128,6 +141,25 @@ test('a mapping takes the columns it names, by name or by number', async () => {
   );
 });
 
+test('bare addresses need no header, and may be followed by other columns', async () => {
+  const bare = '\ufeffhttps://example.org/1\r\nhttps://example.org/2\r\nhttps://example.org/1\r\n';
+  const id = await world.transfer('import', { upload: await world.upload(bare), as: 'items' });
+  expect((await world.until(id, 'completed')).counts).toMatchObject({ discovered: 3, stored: 2, skipped: 1 });
+  const more = await world.transfer('import', {
+    upload: await world.upload('https://example.org/3;Three\nhttps://example.org/4;Four\n'),
+    as: 'items',
+    mapping: { url: 1, title: 2 },
+  });
+  expect((await world.until(more, 'completed')).counts).toMatchObject({ discovered: 2, stored: 2 });
+  // A mapping by names says that there is a header.
+  const named = await world.transfer('import', {
+    upload: await world.upload('https://schema.org/url,name\nhttps://example.org/5,Five\n'),
+    as: 'items',
+    mapping: { url: 'https://schema.org/url' },
+  });
+  expect((await world.until(named, 'completed')).counts).toMatchObject({ discovered: 1, stored: 1 });
+});
+
 test('without a column for the address, or with a mapping to none, it fails and says what there is', async () => {
   const upload = await world.upload('a,b\n1,2\n');
   for (const rest of [{}, { mapping: { url: 'c' } }, { mapping: { url: 3 } }]) {
@@ -196,6 +228,35 @@ test('onError stop ends at the first bad row and keeps what was before; a retry 
   expect((await rejectsOf(id)).trimEnd().split('\r\n')).toHaveLength(2);
 });
 
+test('the list of rejected rows expires as other files do; a retry begins a new one', async () => {
+  const rows = Array.from({ length: 1500 }, (_, i) => (i % 500 === 499 ? 'nothing' : urlOf(i)));
+  const before = Date.now();
+  const id = await world.transfer('import', {
+    upload: await world.upload(`url\n${rows.join('\n')}\n`),
+    as: 'items',
+    onError: 'stop',
+  });
+  const { transfer } = await world.until(id, 'failed');
+  expect(transfer.expiresAt?.getTime()).toBeGreaterThanOrEqual(before + 7 * 86_400_000);
+  await world.store.jobs.collection.updateOne({ _id: id } as never, {
+    $set: { 'transfer.expiresAt': new Date(0) },
+  });
+  await tidy({ store: world.store, places: world.places, onError: () => undefined });
+  await expect(rejectsOf(id)).rejects.toThrow('ENOENT');
+  expect((await world.job(id)).transfer).toMatchObject({ expiresAt: null, report: { expired: true } });
+  await world.control(id, 'retry');
+  expect((await world.until(id, 'failed')).counts).toMatchObject({ discovered: 1000, failed: 2 });
+  expect((await rejectsOf(id)).trimEnd().split('\r\n')).toEqual([
+    'line,column,code,message',
+    expect.stringMatching(/^1001,url,invalid_url,/) as string,
+  ]);
+  const clean = await world.transfer('import', {
+    upload: await world.upload('url\nhttps://a.org/\n'),
+    as: 'items',
+  });
+  expect((await world.until(clean, 'completed')).transfer.expiresAt).toBeNull();
+});
+
 test('a dry run says what would be, and writes nothing', async () => {
   const kept = await world.transfer('import', {
     upload: await world.upload(`url\n${[1, 2, 3].map(urlOf).join('\n')}\n`),
@@ -217,7 +278,15 @@ test('a dry run says what would be, and writes nothing', async () => {
     shared: 3,
     duplicate: file.duplicate,
     rejected: file.bad.size,
+    reasons: reasonsOf(file),
+    firstErrors: [...file.bad].slice(0, 20).map(([line, [column, code]]) => ({
+      line,
+      column,
+      code,
+      message: expect.any(String) as string,
+    })),
   });
+  expect(job.transfer.report).not.toHaveProperty('unsure');
   expect(job.counts).toMatchObject({ stored: 0, shared: 0, failed: file.bad.size });
   expect(addsUp(job)).toBe(true);
   expect((await rejectsOf(id)).trimEnd().split('\r\n')).toHaveLength(file.bad.size + 1);

@@ -46,7 +46,9 @@ export async function openImport(work: Work, places: Places, limits: TransferOpt
   if (options.sha256 !== undefined && options.sha256 !== sha256)
     throw new TransferFault('upload_gone', 'Another file was uploaded to the same job meanwhile');
   const path = join(dirname(places.uploads), upload.file.path);
-  const { format, encoding, delimiter, header } = options;
+  const { format, encoding, delimiter, mapping = {} } = options;
+  const named = Object.values(mapping).some((column) => typeof column === 'string');
+  const header = options.header ?? (named ? true : undefined);
   const read: ReadOptions = {
     name: upload.file.name,
     ...(format === undefined ? {} : { format }),
@@ -92,7 +94,7 @@ export async function sinkOf(
     throw new TransferFault('unknown_source', `${targets.source} is not a source that runs`);
   const allow = parseCidrs(MAGPIE_ALLOW_ADDRESSES);
   const read = targetReader({ ...options, targets }, detected, known.params, allow);
-  if (dryRun) return dryTargetsSink(read);
+  if (dryRun) return dryTargetsSink(targets, read);
   return { read, ...targetsSinkOf({ store, job, targets }) };
 }
 

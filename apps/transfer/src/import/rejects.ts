@@ -23,12 +23,16 @@ export class Rejects {
     this.size = size;
   }
 
-  /** Opens an import's list as it was at its checkpoint. @param size bytes that were committed; 0 at the beginning */
-  static async open(places: Places, id: string, size: number): Promise<Rejects> {
+  /**
+   * Opens an import's list as it was at its checkpoint; anew, when it has expired since.
+   * @param committed bytes that were committed; 0 at the beginning
+   */
+  static async open(places: Places, id: string, committed: number): Promise<Rejects> {
     const path = join(places.work(id), 'rejects.csv');
     await mkdir(dirname(path), { recursive: true });
     try {
       const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+      const size = (await file.stat()).size < committed ? 0 : committed;
       await file.truncate(size);
       const rejects = new Rejects(file, size);
       if (size === 0) await rejects.#write(HEADER);

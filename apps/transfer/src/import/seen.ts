@@ -5,12 +5,14 @@ const DIGITS = 10;
 
 /** Which ids (`idOf`) came by already, in 8 to 32 bytes each. */
 export class Seen {
+  /** Whether some counted as new that may not be. */
+  full = false;
   #places = new Float64Array(1024);
   #size = 0;
 
   /** Whether it is new. */
   add(id: string): boolean {
-    if (this.#size >= MAX_SEEN) return true;
+    if (this.#size >= MAX_SEEN) return (this.full = true);
     if (this.#size * 2 >= this.#places.length) this.#grow();
     return this.#put(parseInt(id.slice(0, DIGITS), 32) + 1);
   }

@@ -23,7 +23,11 @@ export interface ImportState extends Place {
   shared: number;
   duplicate: number;
   rejected: number;
+  /** Of those rejected, how many for which reason: a code is one of the platform's, so there are not many. */
+  reasons: Record<string, number>;
   firstErrors: RowFault[];
+  /** Of a dry run of very many rows: some that the file has twice may be counted as new. */
+  unsure: boolean;
   jobs: { count: number; ids: string[] };
   /** Targets of a job that is yet to be made. */
   load: Load | null;
@@ -45,7 +49,9 @@ const BEGINNING: ImportState = {
   shared: 0,
   duplicate: 0,
   rejected: 0,
+  reasons: {},
   firstErrors: [],
+  unsure: false,
   jobs: { count: 0, ids: [] },
   load: null,
   loaded: [],
@@ -69,6 +75,7 @@ export interface Outcome {
   jobs?: readonly string[];
   load?: Load | null;
   loaded?: readonly string[];
+  unsure?: boolean;
 }
 
 /** A batch as it was read: the place after it, and what was wrong with its bad rows. */
@@ -86,13 +93,20 @@ export function afterBatch(state: ImportState, passed: Passed, outcome: Outcome)
     rejects: passed.rejects,
     rows: state.rows + passed.rows,
     rejected: state.rejected + passed.faults.length,
+    reasons: withReasons(state.reasons, passed.faults),
     firstErrors: [...state.firstErrors, ...passed.faults].slice(0, MAX_TOLD_ERRORS),
   };
 }
 
+function withReasons(reasons: ImportState['reasons'], faults: readonly RowFault[]): ImportState['reasons'] {
+  const after = { ...reasons };
+  for (const { code } of faults) after[code] = (after[code] ?? 0) + 1;
+  return after;
+}
+
 export const withOutcome = (
   state: ImportState,
-  { stored, shared, duplicate, jobs = [], load = state.load, loaded = [] }: Outcome,
+  { stored, shared, duplicate, jobs = [], load = state.load, loaded = [], unsure = state.unsure }: Outcome,
 ): ImportState => ({
   ...state,
   stored: state.stored + stored,
@@ -101,6 +115,7 @@ export const withOutcome = (
   jobs: { count: state.jobs.count + jobs.length, ids: [...state.jobs.ids, ...jobs].slice(0, MAX_TOLD_JOBS) },
   load,
   loaded: [...state.loaded, ...loaded],
+  unsure,
 });
 
 /**
@@ -118,6 +133,9 @@ export const countsOf = (
   pending: 0,
 });
 
+const UNSURE =
+  'Of a file with so many different rows, some that it has twice may be counted as new: an import leaves them out';
+
 /** What people are told. */
 export const reportOf = (id: string, state: ImportState, dryRun = false): Record<string, unknown> => ({
   ...(dryRun ? { dryRun: true } : {}),
@@ -126,7 +144,9 @@ export const reportOf = (id: string, state: ImportState, dryRun = false): Record
   shared: state.shared,
   duplicate: state.duplicate,
   rejected: state.rejected,
+  ...(state.rejected > 0 ? { reasons: state.reasons } : {}),
   firstErrors: state.firstErrors,
+  ...(state.unsure ? { unsure: UNSURE } : {}),
   ...(state.rejected > 0 ? { rejects: `/api/v1/imports/${id}/rejects` } : {}),
   ...(state.jobs.count > 0 || state.load !== null ? { jobs: state.jobs } : {}),
 });

@@ -43,8 +43,13 @@ const newJob = ({ job, targets }: Importing, id: string, rest: Partial<NewJob>):
   ...rest,
 });
 
-function mayMake(state: ImportState, made: number): void {
-  if (state.jobs.count + made > MAX_JOBS)
+/** So many targets one job gets. */
+export const mostOf = ({ how, most }: Pick<ImportTargets, 'how' | 'most'>): number =>
+  how === 'one' ? 1 : most;
+
+/** @throws TransferFault `too_many_jobs` */
+export function mayMake(before: number, made: number): void {
+  if (before + made > MAX_JOBS)
     throw new TransferFault(
       'too_many_jobs',
       `One import makes ${MAX_JOBS.toLocaleString('en-US')} jobs at most; what it made is kept.`,
@@ -117,7 +122,7 @@ function measuredSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
 function jobsSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
   const { store, job, targets } = importing;
   const { how, param, params } = targets;
-  const most = how === 'one' ? 1 : targets.most;
+  const most = mostOf(targets);
   const linkOf = (key: string): LinkDocument => {
     const target = idOf('target', targets.source, key);
     return {
@@ -155,7 +160,7 @@ function jobsSink(importing: Importing): Omit<Sink<TargetRow>, 'read'> {
           }),
         );
       }
-      mayMake(state, jobs.length);
+      mayMake(state.jobs.count, jobs.length);
       if (fresh.length > 0)
         await store.links.collection.insertMany(fresh.map(({ link }) => link) as never, {
           session,

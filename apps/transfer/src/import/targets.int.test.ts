@@ -224,11 +224,22 @@ test('a dry run of targets makes nothing', async () => {
   expect(await world.store.targets.collection.countDocuments({})).toBe(0);
 });
 
-test('a list of addresses without a header is not read without its first', async () => {
+test('a dry run of too many words fails as the import would', async () => {
+  const text = `tag\n${Array.from({ length: 10_001 }, (_, i) => `tag${String(i)}`).join('\n')}\n`;
+  const id = await take(text, ONE, { dryRun: true });
+  expect((await world.until(id, 'failed')).error).toMatchObject({ code: 'too_many_jobs' });
+});
+
+test('a list without a header is read with its first row, unless that is said to be one', async () => {
   const text = 'https://example.org/1\nhttps://example.org/2\n';
-  const id = await take(text, LISTED);
-  const { error } = await world.until(id, 'failed');
-  expect(error).toMatchObject({ code: 'missing_column' });
-  const right = await take(text, LISTED, { header: false });
-  expect((await world.until(right, 'completed')).counts.stored).toBe(2);
+  for (const [rest, stored] of [
+    [{}, 2],
+    [{ header: true }, 1],
+  ] as const) {
+    const id = await take(text, LISTED, rest);
+    expect((await world.until(id, 'completed')).counts.stored).toBe(stored);
+  }
+  const tags = await take('#sunset\n#beach\n', ONE);
+  await world.until(tags, 'completed');
+  expect((await jobsOf(tags)).map(({ params }) => params['tag']).sort()).toEqual(['#beach', '#sunset']);
 });

@@ -57,6 +57,7 @@ export async function undoImport(work: Work, places: Places): Promise<boolean> {
   await work.commit(
     {
       checkpoint: null,
+      expiresAt: null,
       rows: 0,
       bytes: 0,
       report: { rolledBack: { links: 0, items: 0, targets: 0, ...rolledBack, jobs } },

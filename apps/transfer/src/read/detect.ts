@@ -61,8 +61,9 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
 
   const delimiter = options.delimiter ?? (format === 'tsv' ? '\t' : guessDelimiter(text));
   format ??= delimiter === '\t' ? 'tsv' : 'csv';
-  const header = options.header ?? true;
-  const columns = await columnsOf(path, { gzip, encoding, delimiter, header }, options);
+  const first = await firstRow(path, { gzip, encoding, delimiter }, options);
+  const header = options.header ?? !isData(first);
+  const columns = header ? columnNames(first) : first.map((_, i) => String(i + 1));
   return { format, gzip, encoding, delimiter, header, columns };
 }
 
@@ -119,9 +120,20 @@ function textOf(head: Buffer, encoding: string, complete: boolean): string {
   return last < 0 ? text : text.slice(0, last + 1);
 }
 
-type Table = Required<Pick<Detected, 'gzip' | 'encoding' | 'delimiter' | 'header'>>;
+type Table = Required<Pick<Detected, 'gzip' | 'encoding' | 'delimiter'>>;
 
-async function columnsOf(path: string, table: Table, { limits }: ReadOptions): Promise<string[]> {
+/** That begins with an address or, in a file of one column, with a hashtag: no column bears such a name. */
+function isData([first = '', ...others]: readonly string[]): boolean {
+  const cell = first.trim();
+  return (/^https?:\/\//i.test(cell) && URL.canParse(cell)) || (others.length === 0 && HASHTAG.test(cell));
+}
+const HASHTAG = /^[#＃][\p{L}\p{M}\p{N}_]+$/u;
+
+async function firstRow(
+  path: string,
+  table: Table,
+  { limits, header = true }: ReadOptions,
+): Promise<string[]> {
   const reader = new CsvReader({ delimiter: table.delimiter, columns: null, header: false, limits }, START);
   for await (const { bytes } of readText(path, table, {
     from: 0,
@@ -133,7 +145,7 @@ async function columnsOf(path: string, table: Table, { limits }: ReadOptions): P
   }
   if (reader.heads.length === 0) reader.finish();
   // Without a header a first row that is bad says nothing of the others.
-  const first = table.header
+  const first = header
     ? reader.heads[0]
     : (reader.heads.find((head) => Array.isArray(head)) ?? reader.heads[0]);
   if (first === undefined) throw new ReadFault('empty_file', 'The file has no rows');
@@ -143,7 +155,7 @@ async function columnsOf(path: string, table: Table, { limits }: ReadOptions): P
       throw new ReadFault(code, `The first row has more than ${limits.maxColumns} cells`);
     throw new ReadFault('bad_header', `The first row, in line ${line}, cannot be read (${code}): ${message}`);
   }
-  return table.header ? columnNames(first) : first.map((_, i) => String(i + 1));
+  return first;
 }
 
 /**

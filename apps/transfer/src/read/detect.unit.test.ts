@@ -83,6 +83,27 @@ describe('the format', () => {
     });
   });
 
+  it.each([
+    ['https://example.org/a\nhttps://example.org/b\n', ['1']],
+    ['\ufeff HTTPS://example.org/a \r\n', ['1']],
+    ['https://example.org/a;A\nhttps://example.org/b;B\n', ['1', '2']],
+    ['#sunset\n#beach\n', ['1']],
+    ['#закат\n', ['1']],
+    ['#,name\n1,x\n', null],
+    ['#id,name\n1,x\n', null],
+    ['#\n1\n', null],
+    ['# comment\n1\n', null],
+    ['http://\nx\n', null],
+    ['https:\nx\n', null],
+    ['url\nhttps://example.org/a\n', null],
+    ['A,https://example.org/a\nB,https://example.org/b\n', null],
+  ])('%j names its columns, unless it begins with an address or a hashtag', async (text, without) => {
+    expect(await detected(text)).toMatchObject(
+      without === null ? { header: true } : { header: false, columns: without },
+    );
+    expect(await detected(text, { header: true })).toMatchObject({ header: true });
+  });
+
   it('one object over several lines is no list', async () => {
     const text = JSON.stringify({ data: [{ a: 1 }] }, null, 2);
     expect(await detected(text)).toBe('not_a_table: The file is one JSON object, not a list of rows');

@@ -22,7 +22,7 @@ export interface ReadOptions {
   encoding?: string;
   /** One character. */
   delimiter?: string;
-  /** Whether the first row names the columns; true by default. */
+  /** Whether the first row names the columns; by default unless it begins with an address or a hashtag. */
   header?: boolean;
   limits: ReadLimits;
 }
