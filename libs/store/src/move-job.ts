@@ -18,7 +18,12 @@ export interface Move {
   reason?: string | undefined;
 }
 
-/** Compare-and-set on the state. Gives the job as it then is; null when it was not where it had to be. */
+/**
+ * Compare-and-set on the state. Gives the job as it then is; null when it was not where it had to be.
+ *
+ * The history keeps what a job went through however often it waits: a wait that goes on is none of its entries, and of
+ * waits for one reason in a row, with nothing but running between them, it has the first and the last.
+ */
 export async function moveJob(
   store: Store,
   id: string,
@@ -38,7 +43,13 @@ export async function moveJob(
       {
         $set: {
           ...literal(set),
-          history: { $slice: [{ $concatArrays: ['$history', [transition]] }, -MAX_HISTORY] },
+          history: {
+            $cond: [
+              { $and: [{ $eq: ['$state', to] }, { $eq: [to, 'waiting'] }] },
+              '$history',
+              { $slice: [{ $concatArrays: [withoutRepeat(to, reason), [transition]] }, -MAX_HISTORY] },
+            ],
+          },
           startedAt: to === 'running' ? { $ifNull: ['$startedAt', at] } : '$startedAt',
           state: { $literal: to },
           rev: { $add: ['$rev', 1] },
@@ -48,6 +59,21 @@ export async function moveJob(
     ],
     { returnDocument: 'after', ...(session ? { session } : {}) },
   )) as unknown as JobDocument | null;
+}
+
+/** The history before a transition, without the wait that is repeated by it. */
+function withoutRepeat(to: JobState, reason: string | undefined): unknown {
+  if (to !== 'waiting' || reason === undefined) return '$history';
+  const last = { $slice: ['$history', -4] };
+  const said = { $concat: ['$$this.to', ' ', { $ifNull: ['$$this.reason', ''] }] };
+  const wait = [`waiting ${reason}`, 'running '];
+  return {
+    $cond: [
+      { $eq: [{ $map: { input: last, in: said } }, { $literal: [...wait, ...wait] }] },
+      { $slice: ['$history', { $subtract: [{ $size: '$history' }, 2] }] },
+      '$history',
+    ],
+  };
 }
 
 const literal = (set: object): object =>

@@ -18,14 +18,21 @@ export default fp(
         log.info({ jobId: job._id, correlationId: job.correlationId, state: job.state }, 'job changed');
         app.announce(job);
       },
-      onError: (err, jobId) => log.error({ err, jobId }, 'an upload is not looked after; tried again'),
+      onError: (err, jobId) =>
+        log.error(
+          { err, jobId },
+          jobId === undefined
+            ? 'expired uploads stay; tried again'
+            : 'an upload is not looked after; tried again',
+        ),
       data: config.MAGPIE_DATA,
       reserve: config.MAGPIE_DISK_RESERVE,
       atOnce: config.MAGPIE_UPLOADS,
+      keepMs: config.MAGPIE_TRANSFER_KEEP,
       silenceMs: config.MAGPIE_UPLOAD_SILENCE,
     });
     app.decorate('uploads', uploads);
-    const gauge = app.metrics.gauge('magpie_uploads', 'Uploads being received now');
+    const gauge = app.metrics.gauge('magpie_uploads', 'Uploads whose senders are connected, paused ones too');
     gauge.set({}, 0);
     uploads.onSize = (size) => gauge.set({}, size);
     app.addHook('preClose', () => uploads.close());

@@ -48,6 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         kind: 'upload',
         options: { ...request.body },
         correlationId: request.id,
+        expiresAt: app.uploads.expiry(),
         idempotency: requestIdempotency(request, request.body),
       });
       if (replayed) void reply.header('idempotent-replayed', 'true');

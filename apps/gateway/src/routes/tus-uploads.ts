@@ -47,9 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     maxBytes: config.MAGPIE_UPLOAD_MAX_BYTES,
     keepMs: config.MAGPIE_TRANSFER_KEEP,
     silenceMs: SILENCE_MS,
-    onError: (err) => app.log.error({ err }, 'expired uploads stay; tried again'),
   });
-  app.addHook('onClose', () => tus.close());
 
   // The bytes are nobody's but the upload's: no parser touches them.
   app.removeAllContentTypeParsers();

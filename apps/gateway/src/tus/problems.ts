@@ -14,6 +14,11 @@ export const paused = (): HttpProblem =>
 export const terminated = (): HttpProblem => new HttpProblem('upload_terminated');
 export const expired = (): HttpProblem => new HttpProblem('upload_expired');
 export const noUpload = (): HttpProblem => new HttpProblem('not_found', 'There is no such upload.');
+export const notResumable = (id: string): HttpProblem =>
+  new HttpProblem(
+    'not_found',
+    `It is an upload in one request, not a resumable one. POST /api/v1/jobs/${id}/terminate ends it; once it has ended, DELETE /api/v1/jobs/${id} removes it.`,
+  );
 export const invalid = (detail: string): HttpProblem => new HttpProblem('invalid_request', detail);
 export const tooLong = (): HttpProblem =>
   new HttpProblem('upload_too_large', 'It would be longer than its Upload-Length.');

@@ -26,7 +26,8 @@ export const CreationHeaders = Type.Object({
   ),
   'upload-metadata': Type.Optional(
     Type.String({
-      description: '`filename` and `filetype`, each with its value in Base64',
+      description:
+        '`filename`, `filetype` and `sha256` (of the file, hexadecimal; compared at the end), each with its value in Base64',
       examples: ['filename dGFyZ2V0cy5jc3Y=,filetype dGV4dC9jc3Y='],
     }),
   ),
@@ -50,7 +51,13 @@ export const text = (description: string) => ({ type: 'string', description });
 export const VERSION = { 'tus-resumable': text('The version of tus') };
 export const OFFSET = { 'upload-offset': text('Where the upload is') };
 export const EXPIRES = { 'upload-expires': text('When it expires, unfinished') };
-export const GONE = ['not_found', 'upload_terminated', 'upload_expired', 'unsupported_tus_version'] as const;
+export const GONE = [
+  'not_found',
+  'upload_terminated',
+  'upload_expired',
+  'checksum_mismatch',
+  'unsupported_tus_version',
+] as const;
 export const SENDING = [
   'invalid_transition',
   'upload_stopped',

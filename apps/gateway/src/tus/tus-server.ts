@@ -18,7 +18,6 @@ import type { Uploads } from '../uploads/uploads.ts';
 import { Checksum, CHECKSUM_ALGORITHMS } from './checksum.ts';
 import { currentExchange, during, type Exchange } from './exchange.ts';
 import { problemOf, typeNeeded, TUS_VERSION, versionNeeded } from './problems.ts';
-import { removeFiles } from './upload-file.ts';
 import { isUploadId, UploadJobs } from './upload-jobs.ts';
 import { UploadStore } from './upload-store.ts';
 
@@ -38,9 +37,6 @@ export interface TusOptions {
   keepMs: number;
   /** A client that is silent for so long in the middle of a request is cut off, ms. */
   silenceMs: number;
-  /** So often uploads are looked for that nobody has gone on with, ms. */
-  expireEveryMs?: number;
-  onError: (error: unknown) => void;
 }
 
 export interface TusAnswer {
@@ -50,15 +46,11 @@ export interface TusAnswer {
 
 export class TusServer {
   readonly jobs: UploadJobs;
-  readonly #looksForAbandoned: NodeJS.Timeout;
-  #expiring: Promise<void> = Promise.resolve();
   readonly #server: Server;
 
   constructor(options: TusOptions) {
     const { store, uploads, announce, url, maxBytes, keepMs, silenceMs } = options;
-    const { expireEveryMs = 60_000, onError } = options;
-    const remove = (id: string) => removeFiles({ part: uploads.part(id), file: uploads.file(id) });
-    const jobs = new UploadJobs({ store, announce, remove, keepMs });
+    const jobs = new UploadJobs({ store, uploads, announce });
     const datastore = new UploadStore({ uploads, jobs, maxBytes, keepMs, silenceMs });
     this.jobs = jobs;
     this.#server = new Server({
@@ -77,15 +69,6 @@ export class TusServer {
         return undefined;
       },
     });
-    this.#looksForAbandoned = setInterval(() => {
-      this.#expiring = this.#expiring.then(() => jobs.expireAbandoned()).catch(onError);
-    }, expireEveryMs);
-  }
-
-  /** Idempotent. What is answered now is ended by whoever ends the uploads. */
-  async close(): Promise<void> {
-    clearInterval(this.#looksForAbandoned);
-    await this.#expiring;
   }
 
   /**

@@ -1,7 +1,7 @@
 /** The bytes of an upload on disk: the part while they come, the file once all are there and safe. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { isDiskFull } from '../uploads/file-writer.ts';
 import { Lines } from '../uploads/lines.ts';
 import type { Receiving } from '../uploads/receiving.ts';
@@ -78,11 +78,6 @@ export async function digestOf(
     position += bytesRead;
   }
   return { sha256: hash.digest('hex'), rows };
-}
-
-export async function removeFiles({ part, file }: Paths): Promise<void> {
-  await rm(part, { force: true });
-  await rm(file, { force: true });
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -1,50 +1,33 @@
 /** The jobs behind uploads by tus: an upload's id is its job's. */
-import { randomUUID } from 'node:crypto';
-import { ENDED, isEnded, type State } from '@magpie/domain';
+import { ENDED, isEnded } from '@magpie/domain';
 import {
-  abandonedUploads,
   changeTransfer,
   controlJob,
   createTransfer,
   findJob,
   isBeingRemoved,
-  leaseTransfer,
   LeaseLost,
-  moveJob,
-  releaseTransfer,
   type JobDocument,
   type Store,
   type TransferChange,
 } from '@magpie/store';
 import { Metadata } from '@tus/server';
+import { HttpProblem } from '../problems.ts';
+import { withUpload } from '../uploads/expiry.ts';
 import { fileName, mediaType } from '../uploads/names.ts';
 import type { TransferJob } from '../uploads/receiving.ts';
+import type { Uploads } from '../uploads/uploads.ts';
 import type { Exchange } from './exchange.ts';
-import { expired, locked, noUpload, terminated } from './problems.ts';
+import { expired, invalid, locked, notResumable, noUpload, terminated } from './problems.ts';
 
 /** As `newId` makes them. */
 const ID = /^[0-9a-v]{22}$/;
 export const isUploadId = (id: string): boolean => ID.test(id);
 
-const UNENDED = [
-  'queued',
-  'running',
-  'waiting',
-  'pausing',
-  'paused',
-  'stopping',
-] as const satisfies readonly State[];
-
-const EXPIRED_AT_ONCE = 100;
-const EXPIRED = { code: 'upload_expired', message: 'It was not finished in time' };
-
 export interface UploadJobsOptions {
   store: Store;
+  uploads: Uploads;
   announce: (job: JobDocument) => void;
-  /** Removes what there is of an upload's bytes. */
-  remove: (id: string) => Promise<void>;
-  /** An unfinished upload expires so long after its last request, ms. */
-  keepMs: number;
 }
 
 export class UploadJobs {
@@ -59,38 +42,41 @@ export class UploadJobs {
     { metadata, correlationId, idempotency }: Exchange,
     totalBytes: number | null,
   ): Promise<{ job: TransferJob; replayed: boolean }> {
-    const { filename, name, filetype, type } = metadata ? Metadata.parse(metadata) : {};
+    const { filename, name, filetype, type, sha256 } = metadata ? Metadata.parse(metadata) : {};
     const { job, replayed } = await createTransfer(this.#options.store, {
       kind: 'upload',
       options: {
         protocol: 'tus',
         filename: fileName(filename ?? name ?? undefined) ?? null,
         filetype: mediaType(filetype ?? type ?? undefined),
+        ...(sha256 === undefined ? {} : { sha256: sha256Of(sha256) }),
         ...(metadata === undefined ? {} : { metadata }),
       },
       correlationId,
       totalBytes,
-      expiresAt: this.expiry(),
+      expiresAt: this.#options.uploads.expiry(),
       idempotency,
     });
     if (!replayed) this.#options.announce(job);
     return { job: job as TransferJob, replayed };
   }
 
-  expiry = (): Date => new Date(Date.now() + this.#options.keepMs);
-
   /**
    * The job of an upload that can still be asked for. An unfinished one whose time is over ends here; the file of one
    * that has ended goes when no import reads it any more, which is looked after elsewhere.
-   * @throws HttpProblem `not_found`, `upload_terminated`, `upload_expired`
+   * @throws HttpProblem `not_found`, `upload_terminated`, `upload_expired`, `checksum_mismatch`
    */
   async find(id: string): Promise<TransferJob> {
     const job = isUploadId(id) ? await findJob(this.#options.store, id) : undefined;
+    if (job?.transfer?.kind === 'upload' && job.transfer.options['protocol'] !== 'tus')
+      throw notResumable(id);
     if (!isUpload(job) || isBeingRemoved(job)) throw noUpload();
     if (job.state === 'terminating' || job.state === 'terminated') throw terminated();
     if (isGone(job)) throw expired();
+    if (job.state === 'failed' && job.error?.code === 'checksum_mismatch')
+      throw new HttpProblem('checksum_mismatch', job.error.message);
     if (isOver(job)) {
-      if (!isEnded(job.state)) await this.expire(job);
+      if (!isEnded(job.state)) await this.#options.uploads.expire(id);
       throw expired();
     }
     return job;
@@ -109,9 +95,10 @@ export class UploadJobs {
   /** Ends an upload for good, whatever it is doing; of a finished one the file goes. */
   async terminate(job: TransferJob): Promise<void> {
     if (isEnded(job.state)) {
-      const removed = await this.#holding(job._id, ENDED, async (holder, { transfer }) => {
-        await this.#options.remove(job._id);
-        await changeTransfer(this.#options.store, job._id, holder, {
+      const { store, uploads } = this.#options;
+      const removed = await withUpload(store, job._id, ENDED, async (holder, { transfer }) => {
+        await uploads.remove(job._id);
+        await changeTransfer(store, job._id, holder, {
           file: null,
           expiresAt: null,
           report: { ...transfer.report, expired: true },
@@ -124,50 +111,12 @@ export class UploadJobs {
     if (changed === undefined) throw noUpload();
     this.#options.announce(changed);
   }
+}
 
-  /** The time of an unfinished upload is over: its bytes go, and it has failed. */
-  async expire({ _id }: Pick<TransferJob, '_id'>): Promise<void> {
-    const { store, announce, remove } = this.#options;
-    await this.#holding(_id, UNENDED, async (holder, job) => {
-      // Its client may have come back since it was looked for.
-      if ((job.transfer.expiresAt?.getTime() ?? Infinity) > Date.now()) return;
-      await remove(job._id);
-      const report = { ...job.transfer.report, expired: true };
-      await changeTransfer(store, job._id, holder, { file: null, expiresAt: null, checkpoint: null, report });
-      const failed = await moveJob(store, job._id, {
-        from: UNENDED,
-        to: 'failed',
-        at: new Date(),
-        when: { 'transfer.lease.holder': holder },
-        set: { endedAt: new Date(), waiting: null, error: EXPIRED },
-        reason: EXPIRED.code,
-      });
-      if (failed !== null) announce(failed);
-    });
-  }
-
-  /** Ends uploads that nobody has gone on with in time. */
-  async expireAbandoned(): Promise<void> {
-    for (const job of await abandonedUploads(this.#options.store, new Date(), EXPIRED_AT_ONCE))
-      await this.expire(job);
-  }
-
-  async #holding(
-    id: string,
-    states: readonly State[],
-    work: (holder: string, job: TransferJob) => Promise<void>,
-  ): Promise<boolean> {
-    const { store } = this.#options;
-    const holder = randomUUID();
-    const job = (await leaseTransfer(store, id, holder, states)) as TransferJob | null;
-    if (job === null) return false;
-    try {
-      await work(holder, job);
-    } finally {
-      await releaseTransfer(store, id, holder);
-    }
-    return true;
-  }
+/** @throws HttpProblem `invalid_request` */
+function sha256Of(given: string | null): string {
+  if (given !== null && /^[0-9a-f]{64}$/i.test(given)) return given.toLowerCase();
+  throw invalid('`sha256` in Upload-Metadata is 64 hexadecimal digits.');
 }
 
 const isUpload = (job: JobDocument | undefined): job is TransferJob =>

@@ -10,10 +10,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { DataStore, Metadata, Upload } from '@tus/server';
 import type { Readable } from 'node:stream';
-import { renameForGood } from '../uploads/file-writer.ts';
+import { renameForGood, requireSha256 } from '../uploads/file-writer.ts';
 import { HttpProblem } from '../problems.ts';
 import { Lines } from '../uploads/lines.ts';
-import { ReceivingEnded, type Receiving, type TransferJob } from '../uploads/receiving.ts';
+import { ReceivingEnded } from '../uploads/gate.ts';
+import type { Receiving, TransferJob } from '../uploads/receiving.ts';
 import type { Uploads } from '../uploads/uploads.ts';
 import { bytesOf, currentExchange, type Exchange } from './exchange.ts';
 import { locked, refusal, terminated, tooLong } from './problems.ts';
@@ -82,8 +83,8 @@ export class UploadStore extends DataStore {
 
   /** The server reckons when an upload expires from when it was made. One that is still there has not expired. */
   #since({ transfer }: TransferJob): string {
-    const { jobs, keepMs } = this.#options;
-    const expiresAt = Math.max((transfer.expiresAt ?? jobs.expiry()).getTime(), Date.now() + 1000);
+    const { uploads, keepMs } = this.#options;
+    const expiresAt = Math.max((transfer.expiresAt ?? uploads.expiry()).getTime(), Date.now() + 1000);
     return new Date(expiresAt - keepMs).toISOString();
   }
 
@@ -139,9 +140,6 @@ export class UploadStore extends DataStore {
       over.resolve();
       await holding.catch(() => undefined);
     };
-    // Its time was over once, and somebody took it up again.
-    const { expired, ...report } = receiving.job.transfer.report;
-    if (expired !== undefined) await this.#options.jobs.note(receiving.job, { report });
     return receiving;
   }
 
@@ -177,7 +175,7 @@ export class UploadStore extends DataStore {
     handle: FileHandle,
     offset: number,
   ): Promise<number> {
-    const { jobs, maxBytes, silenceMs } = this.#options;
+    const { jobs, uploads, maxBytes, silenceMs } = this.#options;
     const { checksum, body } = exchange;
     // As this request knows it: a look that was under way may not have seen its Upload-Length yet.
     const { job = receiving.job } = exchange;
@@ -188,7 +186,7 @@ export class UploadStore extends DataStore {
     receiving.written(offset - receiving.bytes);
     await jobs.note(job, {
       checkpoint: checksum === undefined ? null : { keep: offset },
-      expiresAt: jobs.expiry(),
+      expiresAt: uploads.expiry(),
     });
     let position = offset;
     let broken = false;
@@ -215,7 +213,7 @@ export class UploadStore extends DataStore {
       this.#count(exchange, offset - position, rowsBefore - exchange.rows);
       position = offset;
     } else await handle.datasync();
-    await jobs.note(job, { checkpoint: null, expiresAt: jobs.expiry() });
+    await jobs.note(job, { checkpoint: null, expiresAt: uploads.expiry() });
     if (failure !== undefined) throw failure;
     if (broken) throw new ReceivingEnded('cut off');
     if (wrong) throw new HttpProblem('chunk_checksum_mismatch');
@@ -236,6 +234,7 @@ export class UploadStore extends DataStore {
     bytes: number,
   ): Promise<TransferJob> {
     const { id, job } = receiving;
+    const { uploads } = this.#options;
     const { filename, filetype } = job.transfer.options;
     const paths = this.#paths(id);
     await handle.sync();
@@ -245,6 +244,14 @@ export class UploadStore extends DataStore {
     this.#count(exchange, 0, rows - exchange.rows);
     // From here to the new name nobody else may take it for his.
     if (!(await receiving.holds())) throw new ReceivingEnded('lost');
+    try {
+      requireSha256(job, sha256);
+    } catch (error) {
+      // Sent again it would be the same: it is over.
+      await uploads.remove(id);
+      await receiving.fail((error as HttpProblem).code, (error as HttpProblem).message);
+      throw error;
+    }
     await renameForGood(paths.part, paths.file);
     const file = {
       name: typeof filename === 'string' ? filename : id,
@@ -253,7 +260,7 @@ export class UploadStore extends DataStore {
       sha256,
       path: `uploads/${id}`,
     };
-    const expiresAt = this.#options.jobs.expiry();
+    const expiresAt = uploads.expiry();
     return (await receiving.complete(file, { checkpoint: null, expiresAt })) as TransferJob;
   }
 
@@ -264,7 +271,7 @@ export class UploadStore extends DataStore {
     if (ended === 'terminating') return terminated();
     if (ended === 'stopping') {
       await handle.sync();
-      await receiving.stopped({ expiresAt: this.#options.jobs.expiry() });
+      await receiving.stopped({ expiresAt: this.#options.uploads.expiry() });
       return new HttpProblem('upload_stopped', 'Its bytes are kept: retry the job to go on.');
     }
     return ended === undefined ? error : new HttpProblem('upload_cut_off', undefined, { retryAfter: 2 });

@@ -62,6 +62,13 @@ async function writeAt(receiving: Receiving, file: FileHandle, chunk: Buffer, at
   }
 }
 
+/** @throws HttpProblem `checksum_mismatch` when another one was announced of the file than it has */
+export function requireSha256({ transfer }: Receiving['job'], sha256: string): void {
+  const { sha256: announced } = transfer.options;
+  if (announced !== undefined && announced !== sha256)
+    throw new HttpProblem('checksum_mismatch', `The SHA-256 of what came is ${sha256}.`);
+}
+
 /** Gives a synced file its name, for good: a crash afterwards leaves it there. */
 export async function renameForGood(from: string, to: string): Promise<void> {
   await rename(from, to);

@@ -1,19 +1,28 @@
 /** An upload in one request: the body is the file, or holds it as a part of multipart/form-data. */
+import { createHash, type Hash } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { JobDocument } from '@magpie/store';
 import { HttpProblem } from '../problems.ts';
-import { renameForGood, tooLarge, writeFile, type Written } from './file-writer.ts';
+import { renameForGood, requireSha256, tooLarge, writeFile, type Written } from './file-writer.ts';
+import { ReceivingEnded } from './gate.ts';
 import { isMultipart, receiveMultipart } from './multipart.ts';
 import { dispositionName, fileName, mediaType } from './names.ts';
-import { ReceivingEnded, type Receiving } from './receiving.ts';
+import type { Receiving } from './receiving.ts';
 import type { Uploads } from './uploads.ts';
 
-export interface RawLimits {
+export interface RawUpload {
   /** MAGPIE_UPLOAD_MAX_BYTES. */
   maxBytes: number;
-  /** MAGPIE_TRANSFER_KEEP, ms. */
-  keepMs: number;
+  /** What the body's bytes must hash to, hexadecimal. */
+  bodySha256?: string | undefined;
+}
+
+interface Taken extends Written {
+  name: string;
+  type: string;
+  /** Of the whole body, where it is to be compared. */
+  bodySha256: string | undefined;
 }
 
 const CUT_OFF = 'The connection broke before all of the file had come';
@@ -27,26 +36,25 @@ export async function receiveRaw(
   receiving: Receiving,
   request: IncomingMessage,
   uploads: Uploads,
-  { maxBytes, keepMs }: RawLimits,
+  { maxBytes, bodySha256: announced }: RawUpload,
 ): Promise<JobDocument> {
   const part = uploads.part(receiving.id);
   const path = uploads.file(receiving.id);
-  const expiresAt = (): Date => new Date(Date.now() + keepMs);
   const gone = (): void => {
     if (!request.complete) receiving.abort('cut off');
   };
   request.once('close', gone);
   try {
     await rm(part, { force: true });
-    const { name, type, ...written } = await takeFile(receiving, request, part, maxBytes);
-    const { sha256 } = receiving.job.transfer.options;
-    if (sha256 !== undefined && sha256 !== written.sha256)
-      throw new HttpProblem('checksum_mismatch', `The SHA-256 of what came is ${written.sha256}.`);
+    const { bodySha256, ...written } = await takeFile(receiving, request, part, maxBytes);
+    if (announced !== undefined && announced !== bodySha256)
+      throw new HttpProblem('checksum_mismatch', `The SHA-256 of the body is ${bodySha256}.`);
+    requireSha256(receiving.job, written.sha256);
     // From here to the new name nobody else may take it for his.
     if (!(await receiving.holds())) throw new ReceivingEnded('lost');
     await renameForGood(part, path);
-    const file = { name, type, ...written, path: `uploads/${receiving.id}` };
-    return await receiving.complete(file, { expiresAt: expiresAt() });
+    const file = { ...written, path: `uploads/${receiving.id}` };
+    return await receiving.complete(file, { expiresAt: uploads.expiry() });
   } catch (error) {
     const ended = receiving.ended ?? (error instanceof ReceivingEnded ? error.reason : undefined);
     // Whoever has taken it up meanwhile may have files there.
@@ -55,10 +63,10 @@ export async function receiveRaw(
     if (ended === 'stopping') {
       // Not a complete file, whatever of it came.
       await rename(path, part).catch(() => undefined);
-      await receiving.stopped({ file: null, expiresAt: expiresAt() });
+      await receiving.stopped({ file: null, expiresAt: uploads.expiry() });
       throw new HttpProblem('upload_stopped');
     }
-    await Promise.all([rm(part, { force: true }), rm(path, { force: true })]);
+    await uploads.remove(receiving.id);
     if (ended === 'terminating') throw new HttpProblem('upload_terminated');
     const problem = problemOf(error, ended !== undefined || (request.destroyed && !request.complete));
     await receiving.fail(problem.code, problem.message === '' ? problem.code : problem.message);
@@ -73,23 +81,36 @@ async function takeFile(
   request: IncomingMessage,
   part: string,
   maxBytes: number,
-): Promise<Written & { name: string; type: string }> {
+): Promise<Taken> {
   const { headers } = request;
   const wanted = fileName(receiving.job.transfer.options['filename'] as string | undefined);
   // Leaving the loop early must leave the socket open: an answer is to go out by it.
   const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-  if (isMultipart(headers['content-type']))
-    return receiveMultipart(receiving.unlessEnded(body), headers, async ({ name, type, chunks }) => ({
+  if (isMultipart(headers['content-type'])) {
+    const hash = headers['content-digest'] === undefined ? undefined : createHash('sha256');
+    const all = hashed(receiving.unlessEnded(body), hash);
+    const taken = await receiveMultipart(all, headers, async ({ name, type, chunks }) => ({
       ...(await writeFile(receiving, chunks as AsyncIterable<Buffer>, part, maxBytes)),
       name: wanted ?? fileName(name) ?? receiving.id,
       type: mediaType(type),
     }));
+    return { ...taken, bodySha256: hash?.digest('hex') };
+  }
   if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const written = await writeFile(receiving, body, part, maxBytes);
   return {
-    ...(await writeFile(receiving, body, part, maxBytes)),
+    ...written,
+    bodySha256: written.sha256,
     name: wanted ?? dispositionName(headers['content-disposition']) ?? receiving.id,
     type: mediaType(headers['content-type']),
   };
+}
+
+async function* hashed(chunks: AsyncIterable<Buffer>, hash: Hash | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    hash?.update(chunk);
+    yield chunk;
+  }
 }
 
 function problemOf(error: unknown, cut: boolean): HttpProblem {

@@ -1,9 +1,7 @@
 /**
  * One upload while its bytes come: keeps the lease of its job, does what people ask of the job, and counts.
  *
- * Gate: whoever reads from it gets a chunk only while the job runs and there is room. While it is closed nothing is
- * pulled from the source, so the sender's socket fills up and stalls.
- * Lease: while it is not confirmed the gate is closed; of two who hold a job for theirs, one writes.
+ * While the lease is not confirmed the gate is closed; of two who hold a job for theirs, one writes.
  */
 import type { JobState } from '@magpie/contracts';
 import { isEnded } from '@magpie/domain';
@@ -22,6 +20,7 @@ import {
   type TransferDocument,
   type TransferFile,
 } from '@magpie/store';
+import { Gate, type EndReason } from './gate.ts';
 import { Pace } from './pace.ts';
 import type { Room } from './room.ts';
 
@@ -36,22 +35,6 @@ const STARTS: readonly JobState[] = ['queued', 'waiting', 'failed', 'stopped'];
 const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
 
 export type TransferJob = JobDocument & { transfer: TransferDocument };
-
-/**
- * Why no more bytes are taken: what was asked of the job; its lease went to another one; the gateway closes; the sender
- * is gone, or has been silent for too long.
- */
-export type EndReason = 'stopping' | 'terminating' | 'lost' | 'closing' | 'cut off';
-
-/** No more bytes are taken. */
-export class ReceivingEnded extends Error {
-  override readonly name = 'ReceivingEnded';
-  readonly reason: EndReason;
-  constructor(reason: EndReason) {
-    super(`no more bytes are taken: ${reason}`);
-    this.reason = reason;
-  }
-}
 
 export interface ReceivingOptions {
   store: Store;
@@ -69,6 +52,7 @@ export interface ReceivingOptions {
 export class Receiving {
   readonly #options: ReceivingOptions;
   readonly #pace: Pace;
+  readonly #gate: Gate;
   #job: TransferJob;
   #bytes: number;
   #rows: number;
@@ -78,12 +62,6 @@ export class Receiving {
   #toldAt = performance.now();
   /** What the job was last told. */
   #told = '';
-  /** A chunk was given out and is not written yet. */
-  #writing = false;
-  /** What is waited for from the sender, and since when. */
-  readonly #silences = new Set<{ since: number }>();
-  #ended: ReceivingEnded | undefined;
-  #wake = new Set<() => void>();
   #closed: Promise<void> | undefined;
   /** Its owner writes the last of it: looks write no progress any more. */
   #quiet = false;
@@ -94,6 +72,13 @@ export class Receiving {
     this.#bytes = options.job.transfer.bytes;
     this.#rows = options.job.transfer.rows;
     this.#pace = new Pace(this.#bytes, this.#rows);
+    const { room, silenceMs } = options;
+    this.#gate = new Gate({
+      room,
+      silenceMs,
+      isWanted: () => this.#goesOn,
+      onClosed: () => void this.#look(),
+    });
   }
 
   get id(): string {
@@ -111,7 +96,12 @@ export class Receiving {
 
   /** Why no more bytes are taken; undefined while they are. */
   get ended(): EndReason | undefined {
-    return this.#ended?.reason;
+    return this.#gate.ended;
+  }
+
+  /** Whether it was paused when it was looked at last: its sender is kept waiting. */
+  get isPaused(): boolean {
+    return this.#job.state === 'pausing' || this.#job.state === 'paused';
   }
 
   /**
@@ -135,69 +125,19 @@ export class Receiving {
     return true;
   }
 
-  /**
-   * The chunks, each only while the job runs and there is room for it; pulls none otherwise. A chunk counts as written
-   * when the next one is asked for. Ends with its source, but not while the job is paused. Leaves the source open.
-   * @throws ReceivingEnded at once, also while the source is silent
-   */
-  async *gate(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-    const source = chunks[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        await this.open();
-        const next = await this.#heard(source.next());
-        await this.open(next.done ? 0 : next.value.length);
-        if (next.done) return;
-        this.#writing = true;
-        yield next.value;
-        this.#writing = false;
-      }
-    } finally {
-      this.#writing = false;
-      void Promise.resolve(source.return?.()).catch(() => undefined);
-    }
+  /** As `Gate.pass`. */
+  gate(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+    return this.#gate.pass(chunks);
   }
 
-  /**
-   * The chunks as they come, paused or not: for what surrounds a file, whose own bytes go through the gate.
-   * @throws ReceivingEnded at once, also while the source is silent
-   */
-  async *unlessEnded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-    const source = chunks[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const next = await this.#heard(source.next());
-        if (next.done) return;
-        yield next.value;
-      }
-    } finally {
-      void Promise.resolve(source.return?.()).catch(() => undefined);
-    }
+  /** As `Gate.unlessEnded`. */
+  unlessEnded(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+    return this.#gate.unlessEnded(chunks);
   }
 
-  /**
-   * Resolves when `bytes` more may be written.
-   * @throws ReceivingEnded
-   */
-  async open(bytes = 0): Promise<void> {
-    for (let first = true; ; first = false) {
-      if (this.#ended) throw this.#ended;
-      if (this.#goesOn && (await this.#options.room.has(bytes)) && this.#goesOn) return;
-      if (first) void this.#look();
-      await this.#change();
-    }
-  }
-
-  /**
-   * The disk had no room for so many bytes though there seemed to be: resolves when they may be tried again.
-   * @throws ReceivingEnded
-   */
-  async whenRoom(bytes: number): Promise<void> {
-    this.#options.room.wait(bytes);
-    const writing = this.#writing;
-    this.#writing = false;
-    await this.open();
-    this.#writing = writing;
+  /** As `Gate.whenRoom`. */
+  whenRoom(bytes: number): Promise<void> {
+    return this.#gate.whenRoom(bytes);
   }
 
   /** Counts what was written. */
@@ -206,15 +146,9 @@ export class Receiving {
     this.#rows += rows;
   }
 
-  /** Rows, where they are counted over the whole file at its end. */
-  setRows(rows: number): void {
-    this.#rows = rows;
-  }
-
   /** Takes no more bytes: the gate throws. What is left to do is its owner's. */
   abort(reason: EndReason): void {
-    this.#ended ??= new ReceivingEnded(reason);
-    this.#woken();
+    this.#gate.end(reason);
   }
 
   /**
@@ -223,7 +157,7 @@ export class Receiving {
    */
   async complete(file: TransferFile, change: Omit<TransferChange, 'file'> = {}): Promise<JobDocument> {
     for (;;) {
-      await this.open();
+      await this.#gate.open();
       await this.#hush();
       try {
         await this.#commit({ ...change, file, totalBytes: file.bytes, rate: { bytes: 0, rows: 0 } });
@@ -242,7 +176,7 @@ export class Receiving {
   /** It cannot be done. Null when something else was asked of the job in the same moment. */
   async fail(code: string, message: string): Promise<JobDocument | null> {
     await this.#hush();
-    await this.#tell({ bytes: 0, rows: 0 });
+    await this.#commit({ expiresAt: null, rate: { bytes: 0, rows: 0 } });
     const set = { endedAt: new Date(), waiting: null, error: { code, message } };
     return this.#leave({ from: [...LIVE, 'pausing', 'paused'], to: 'failed', set, reason: code });
   }
@@ -318,14 +252,13 @@ export class Receiving {
       if (renews) this.#renewedAt = at;
       this.#job = job;
       await this.#follow();
-      this.#heed();
       if (!this.#quiet && performance.now() - this.#toldAt >= PROGRESS_MS)
         await this.#tell(this.#goesOn && !this.#options.room.full ? undefined : { bytes: 0, rows: 0 });
     } catch (error) {
       if (error instanceof LeaseLost) this.abort('lost');
       else this.#options.onError(error);
     } finally {
-      this.#woken();
+      this.#gate.look();
     }
   }
 
@@ -337,18 +270,10 @@ export class Receiving {
     else if (isEnded(state)) this.abort('lost');
     else if (state === 'pausing') {
       // What is being written belongs to the time before the pause.
-      if (this.#writing) return;
+      if (this.#gate.isWriting) return;
       await this.#tell({ bytes: 0, rows: 0 });
       await this.#move({ from: ['pausing'], to: 'paused' });
     } else if (state !== 'paused') await this.#followDisk();
-  }
-
-  /** Silence counts only while bytes are wanted. */
-  #heed(): void {
-    const now = performance.now();
-    for (const silence of this.#silences)
-      if (!this.#goesOn || this.#options.room.full) silence.since = now;
-      else if (now - silence.since > this.#options.silenceMs) this.abort('cut off');
   }
 
   async #followDisk(): Promise<void> {
@@ -392,44 +317,5 @@ export class Receiving {
     this.#job = job as TransferJob;
     announce(job);
     return job;
-  }
-
-  /** What the sender gives next, or the end, whichever is first. */
-  async #heard<T>(pending: Promise<T>): Promise<T> {
-    const silence = { since: performance.now() };
-    this.#silences.add(silence);
-    try {
-      return await this.#orEnd(pending);
-    } finally {
-      this.#silences.delete(silence);
-    }
-  }
-
-  #orEnd<T>(pending: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const woken = (): void => {
-        if (this.#ended) reject(this.#ended);
-      };
-      this.#wake.add(woken);
-      const done = (): void => void this.#wake.delete(woken);
-      pending.finally(done).then(resolve, reject);
-      woken();
-    });
-  }
-
-  /** Resolves after the next look, or at the end. */
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      const woken = (): void => {
-        this.#wake.delete(woken);
-        resolve();
-      };
-      this.#wake.add(woken);
-      if (this.#ended) woken();
-    });
-  }
-
-  #woken(): void {
-    for (const woken of [...this.#wake]) woken();
   }
 }

@@ -1,27 +1,35 @@
 /** The uploads that this gateway receives, and how one begins. */
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { JobState } from '@magpie/contracts';
 import { allowedActions } from '@magpie/domain';
 import { changeTransfer, findJob, leaseTransfer, type JobDocument, type Store } from '@magpie/store';
 import { HttpProblem } from '../problems.ts';
+import { expireAbandoned, expireUpload, type ExpiryOptions } from './expiry.ts';
 import { Receiving, type TransferJob } from './receiving.ts';
 import { freeBytes, Room } from './room.ts';
 
 /** How an upload's bytes come: in one request, or by tus in as many as it takes. */
 export type UploadProtocol = 'raw' | 'tus';
 
+/** So many times as many as are received at once may be open: the others are paused, and hold a connection each. */
+const OPEN = 4;
+const EXPIRE_EVERY_MS = 60_000;
+
 export interface UploadsOptions {
   store: Store;
   announce: (job: JobDocument) => void;
-  onError: (error: unknown, jobId: string) => void;
+  /** Without a job: of those whose time is over. */
+  onError: (error: unknown, jobId?: string) => void;
   /** MAGPIE_DATA. */
   data: string;
   /** MAGPIE_DISK_RESERVE, bytes. */
   reserve: number;
-  /** How many at once. */
+  /** How many are received at once; paused ones are not counted. */
   atOnce: number;
+  /** MAGPIE_TRANSFER_KEEP, ms. */
+  keepMs: number;
   /** How long a sender may be silent, ms. */
   silenceMs: number;
 }
@@ -46,15 +54,15 @@ export class Uploads {
   readonly #open = new Map<Receiving, Promise<unknown>>();
   #beginning = 0;
   #closed = false;
+  readonly #expiresAbandoned: NodeJS.Timeout;
+  #expiring: Promise<void> = Promise.resolve();
 
   constructor(options: UploadsOptions) {
     this.#options = options;
     this.directory = join(resolve(options.data), 'uploads');
-  }
-
-  /** Uploads being received. */
-  get size(): number {
-    return this.#open.size + this.#beginning;
+    this.#expiresAbandoned = setInterval(() => {
+      this.#expiring = this.#expiring.then(() => this.expireAbandoned()).catch(options.onError);
+    }, EXPIRE_EVERY_MS);
   }
 
   /** The file of a complete upload. */
@@ -67,13 +75,34 @@ export class Uploads {
     return join(this.directory, `${id}.part`);
   }
 
+  /** Removes what there is of an upload's bytes. */
+  async remove(id: string): Promise<void> {
+    await rm(this.part(id), { force: true });
+    await rm(this.file(id), { force: true });
+  }
+
+  /** When what is written or asked for now is kept no longer. */
+  expiry(): Date {
+    return new Date(Date.now() + this.#options.keepMs);
+  }
+
+  /** Ends an upload whose time is over and that nobody sends; does nothing to others. */
+  expire(id: string): Promise<void> {
+    return expireUpload(this.#expiryOptions, id);
+  }
+
+  /** Ends uploads that nobody has begun or gone on with in time. */
+  expireAbandoned(): Promise<void> {
+    return expireAbandoned(this.#expiryOptions);
+  }
+
   /**
    * Takes the lease of an upload's job for one request and works with it until `work` is over.
-   * @throws HttpProblem `not_found`, `not_an_upload`, `invalid_transition`, `upload_in_progress`, `too_many_uploads`
+   * @throws HttpProblem `not_found`, `not_an_upload`, `upload_expired`, `invalid_transition`, `upload_in_progress`,
+   *   `too_many_uploads`
    */
   async receive<T>(id: string, begin: Begin, work: (receiving: Receiving) => Promise<T>): Promise<T> {
-    if (this.#closed || this.size >= this.#options.atOnce)
-      throw new HttpProblem('too_many_uploads', undefined, { retryAfter: 10 });
+    this.#requireRoom();
     this.#beginning++;
     let receiving: Receiving;
     try {
@@ -103,8 +132,31 @@ export class Uploads {
   /** Ends those under way, and begins no more. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#expiresAbandoned);
+    await this.#expiring;
     for (const receiving of this.#open.keys()) receiving.abort('closing');
     await Promise.all(this.#open.values());
+  }
+
+  get #expiryOptions(): ExpiryOptions {
+    const { store, announce } = this.#options;
+    return { store, announce, remove: (id) => this.remove(id) };
+  }
+
+  #requireRoom(): void {
+    const { atOnce } = this.#options;
+    const open = this.#open.size + this.#beginning;
+    const paused = [...this.#open.keys()].filter((receiving) => receiving.isPaused).length;
+    const full = { retryAfter: 10 };
+    if (this.#closed) throw new HttpProblem('too_many_uploads', 'The gateway is about to close.', full);
+    if (open - paused >= atOnce)
+      throw new HttpProblem('too_many_uploads', `${atOnce} are received already.`, full);
+    if (open >= atOnce * OPEN)
+      throw new HttpProblem(
+        'too_many_uploads',
+        `${paused} are paused, with a connection open for each: resume or end some.`,
+        full,
+      );
   }
 
   async #begin(id: string, { protocol, states, anew, totalBytes = null }: Begin): Promise<Receiving> {
@@ -113,17 +165,24 @@ export class Uploads {
     const found = await findJob(store, id);
     if (found === undefined) throw new HttpProblem('not_found', 'There is no such job.');
     if (found.transfer?.kind !== 'upload') throw new HttpProblem('not_an_upload');
+    if (protocol === 'raw' && found.transfer.options['protocol'] === 'tus')
+      throw new HttpProblem(
+        'not_an_upload',
+        `It is a resumable one: send it by tus to /api/v1/uploads/${id}.`,
+      );
+    if (found.transfer.report['expired'] === true) throw new HttpProblem('upload_expired');
+    await mkdir(this.directory, { recursive: true });
     const holder = randomUUID();
     const job = (await leaseTransfer(store, id, holder, states)) as TransferJob | null;
     if (job === null) throw await this.#refusal(id, states);
     const options = { ...job.transfer.options, protocol };
     const start = {
       options,
-      ...(anew ? { bytes: 0, rows: 0, totalBytes, file: null, expiresAt: null, report: {} } : {}),
+      // Whoever dies with it while it is paused leaves it to expire.
+      ...(anew ? { bytes: 0, rows: 0, totalBytes, file: null, expiresAt: this.expiry(), report: {} } : {}),
     };
     await changeTransfer(store, id, holder, start);
     Object.assign(job.transfer, start);
-    await mkdir(this.directory, { recursive: true });
     const receiving = new Receiving({
       store,
       job,
@@ -144,7 +203,7 @@ export class Uploads {
       return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
     return new HttpProblem('invalid_transition', `The job is ${job.state}.`, {
       state: job.state,
-      allowed: allowedActions(job.state),
+      allowed: allowedActions(job.state, job.transfer),
     });
   }
 }

@@ -13,9 +13,13 @@ afterAll(() => world.close(), 30_000);
 /** As a gateway leaves it. */
 async function upload(
   state: JobState,
-  { protocol = 'raw', lease = null as { holder: string; until: Date } | null, files = ['.part'] } = {},
+  {
+    protocol = 'raw' as string | null,
+    lease = null as { holder: string; until: Date } | null,
+    files = ['.part'],
+  } = {},
 ): Promise<string> {
-  const id = await world.transfer('upload', { protocol });
+  const id = await world.transfer('upload', protocol === null ? {} : { protocol });
   for (const ending of files) await writeFile(join(world.places.uploads, id + ending), 'what came');
   await world.store.jobs.collection.updateOne({ _id: id } as never, {
     $set: {
@@ -34,10 +38,16 @@ const filesOf = async (id: string): Promise<string[]> =>
 const gone = { holder: 'a gateway that died', until: new Date(0) };
 const alive = () => ({ holder: 'a gateway', until: new Date(Date.now() + 60_000) });
 
-it.each(['running', 'waiting', 'queued'] as const)(
+it.each([
+  ['running', gone],
+  ['waiting', gone],
+  ['queued', gone],
+  // It gave the lease back when it could write again, and no more.
+  ['running', null],
+] as const)(
   'an upload whose gateway died while it was %s has failed, and what came is removed',
-  async (state) => {
-    const id = await upload(state, { lease: gone });
+  async (state, lease) => {
+    const id = await upload(state, { lease });
     const job = await world.until(id, 'failed', 10);
     expect(job.error?.code).toBe('upload_cut_off');
     await world.eventually(
@@ -52,7 +62,7 @@ it.each(['running', 'waiting', 'queued'] as const)(
 it('one that a gateway has, one that waits for its client, and one by tus are left alone', async () => {
   const left = [
     await upload('running', { lease: alive() }),
-    await upload('running'),
+    await upload('running', { protocol: null }),
     await upload('running', { protocol: 'tus', lease: gone }),
     await upload('paused', { lease: gone }),
     await upload('terminating', { lease: alive() }),
