@@ -201,8 +201,8 @@ describe('what an export reads', () => {
     await store.links.collection.deleteOne({ _id: link._id } as never);
   });
 
-  it('comes in batches of about half a mebibyte', async () => {
-    const text = 'x'.repeat(100_000);
+  it('comes in batches of about 128 KiB', async () => {
+    const text = 'x'.repeat(25_000);
     const large = Array.from({ length: 200 }, (_, i) => ({
       ...items[0],
       _id: `large${String(i).padStart(3, '0')}`,
