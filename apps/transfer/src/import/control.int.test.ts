@@ -1,4 +1,4 @@
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
@@ -70,29 +70,6 @@ test('paused it stops within a batch, resumed it goes on: no row twice, none los
   expect(await rejectedLines(id)).toEqual([...BIG.bad.keys()]);
 });
 
-test('killed three times, it goes on where it was: no row twice, none lost, none rejected twice', async () => {
-  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
-  const places: number[] = [];
-  for (const rows of [2000, 8000, 16_000]) {
-    const service = world.spawn();
-    const { counts } = await beginsWith(id, rows);
-    await service.kill();
-    places.push(counts.discovered);
-    const left = await world.job(id);
-    expect(left.state).toBe('running');
-    expect(addsUp(left)).toBe(true);
-  }
-  expect(places).toEqual([...places].sort((a, b) => a - b));
-  expect(places.at(-1)).toBeLessThan(BIG.rows);
-  world.spawn();
-  const job = await world.until(id, 'completed');
-  expect(job.counts).toEqual(WHOLE);
-  expect(await world.store.items.collection.countDocuments({})).toBe(BIG.good);
-  expect(await world.store.links.collection.countDocuments({ jobId: id } as never)).toBe(BIG.good);
-  expect(await world.store.items.collection.countDocuments({ refs: { $ne: 1 } } as never)).toBe(0);
-  expect(await rejectedLines(id)).toEqual([...BIG.bad.keys()]);
-});
-
 test('a file that no service outlives fails after five, and can be tried again', async () => {
   const id = await world.transfer('import', {
     upload: await world.upload(mixedFile(3000).text),
@@ -159,27 +136,6 @@ test('terminated, everything is as it was before, to the byte', async () => {
   expect((await stat(join(world.places.uploads, upload))).size).toBe(Buffer.byteLength(BIG.text));
 });
 
-test('terminated and killed in the middle of that, the rest goes too', async () => {
-  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
-  const before = await everything();
-  const first = world.spawn();
-  await beginsWith(id, 15_000);
-  await world.control(id, 'terminate');
-  await world.eventually(
-    () => world.store.links.collection.countDocuments({}),
-    (count) => count > 0 && count < 13_500,
-  );
-  await first.kill();
-  expect(await world.store.links.collection.countDocuments({})).toBeGreaterThan(0);
-  world.spawn();
-  const { transfer } = await world.until(id, 'terminated');
-  expect(await everything()).toEqual(before);
-  const { rolledBack } = transfer.report as { rolledBack: Record<string, number> };
-  expect(rolledBack['items']).toBe(rolledBack['links']);
-  expect(rolledBack['items']).toBeGreaterThan(14_000);
-  await expect(access(world.places.work(id))).rejects.toThrow('ENOENT');
-});
-
 describe('an import that has ended is taken back, with what it brought and nothing else', () => {
   const FILE = mixedFile(8000);
   const broken = FILE.text.replace(urlOf(6000), 'nothing');
@@ -188,7 +144,7 @@ describe('an import that has ended is taken back, with what it brought and nothi
     [
       'failed',
       {
-        text: broken.replaceAll(/^(?:ftp:|not |https:..user:|,|https:..example).*\n/gm, ''),
+        text: broken.replaceAll(/^(?!url|nothing|https:..host).*\n/gm, ''),
         onError: 'stop',
       },
     ],
@@ -230,28 +186,6 @@ describe('an import that has ended is taken back, with what it brought and nothi
     });
     expect(await readdir(join(world.data, 'transfers'))).toEqual(directories);
     await expect(world.control(id, 'terminate')).rejects.toThrow('terminated');
-  });
-
-  test('killed in the middle, the rest goes too', async () => {
-    const upload = await world.upload(FILE.text);
-    const before = await everything();
-    const first = world.spawn();
-    const id = await world.transfer('import', { upload, as: 'items' });
-    await world.until(id, 'completed');
-    await world.control(id, 'terminate');
-    await world.eventually(
-      () => world.store.links.collection.countDocuments({}),
-      (count) => count < FILE.good,
-    );
-    await first.kill();
-    expect(await world.store.links.collection.countDocuments({})).toBeGreaterThan(0);
-    world.spawn();
-    const { transfer } = await world.eventually(
-      () => world.job(id),
-      (job) => job.state === 'terminated',
-    );
-    expect(await everything()).toEqual(before);
-    expect(transfer.report).toMatchObject({ rolledBack: { links: FILE.good, items: FILE.good } });
   });
 
   test('a dry run brought nothing to take back, nor can other jobs', async () => {

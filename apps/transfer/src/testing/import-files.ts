@@ -1,22 +1,25 @@
 /** Files to be imported, with what must come of them. */
 
-/** Of 20,000 rows: every hundredth is bad, in one of five ways; every thousandth is the one before it again. */
+/** Every hundredth row is bad, in one of several ways; every thousandth is the one before it again. */
 export interface MixedFile {
   text: string;
   rows: number;
   /** Distinct good ones. */
   good: number;
   duplicate: number;
-  /** By the line of the file: column and code. */
+  /** By the line of the file: column ('' where it is the whole row) and code. */
   bad: Map<number, [column: string, code: string]>;
 }
 
-const WAYS: [url: string, kind: string, code: string, column: string][] = [
-  ['ftp://example.org/x', 'page', 'scheme_not_allowed', 'url'],
-  ['', 'page', 'missing_value', 'url'],
-  ['https://user:hunter2@example.org/', 'page', 'credentials_in_url', 'url'],
-  ['not an address', 'page', 'invalid_url', 'url'],
-  ['https://example.org/kind', 'No Kind!', 'invalid_kind', 'kind'],
+const WAYS: [row: string, column: string, code: string][] = [
+  ['ftp://example.org/x,page,Title,', 'url', 'scheme_not_allowed'],
+  [',page,Title,', 'url', 'missing_value'],
+  ['https://user:hunter2@example.org/,page,Title,', 'url', 'credentials_in_url'],
+  ['not an address,page,Title,', 'url', 'invalid_url'],
+  ['https://example.org/kind,No Kind!,Title,', 'kind', 'invalid_kind'],
+  ['https://example.org/short,page', '', 'row_length'],
+  ['https://example.org/quote,page,"Ti"tle,', 'title', 'bad_quote'],
+  ['https://example.org/nul,page,Ti\0tle,', 'title', 'bad_character'],
 ];
 
 export const urlOf = (i: number): string => `https://host${String(i % 7)}.example.org/page/${String(i)}`;
@@ -28,9 +31,9 @@ export function mixedFile(rows = 20_000): MixedFile {
   for (let i = 0; i < rows; i++) {
     const line = lines.length + 1;
     if (i % 100 === 50) {
-      const [url, kind, code, column] = WAYS[(i / 50) % WAYS.length] ?? ['', '', '', ''];
+      const [row, column, code] = WAYS[Math.floor(i / 100) % WAYS.length] ?? ['', '', ''];
       bad.set(line, [column, code]);
-      lines.push(`${url},${kind},Title ${String(i)},`);
+      lines.push(row);
     } else if (i % 1000 === 999) {
       duplicate++;
       lines.push(`${urlOf(i - 1)}#again,page,Other title,`);
@@ -43,4 +46,11 @@ export function mixedFile(rows = 20_000): MixedFile {
     duplicate,
     bad,
   };
+}
+
+/** How many of a file's rows are bad for which reason. */
+export function reasonsOf({ bad }: MixedFile): Record<string, number> {
+  const reasons: Record<string, number> = {};
+  for (const [, code] of bad.values()) reasons[code] = (reasons[code] ?? 0) + 1;
+  return reasons;
 }
