@@ -14,7 +14,7 @@ import {
 } from '@magpie/store';
 import { TransferFault, type Session } from '../engine/work.ts';
 import { NOTHING, type Sink } from './sink.ts';
-import type { ImportState, Load, Outcome } from './state.ts';
+import type { Load, Outcome } from './state.ts';
 import type { TargetRow } from './target-rows.ts';
 
 /** One import makes no more. */
