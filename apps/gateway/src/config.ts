@@ -67,7 +67,8 @@ export const gatewayConfig = defineConfig({
   MAGPIE_UPLOADS: {
     schema: Type.Integer({ minimum: 1, maximum: 1000 }),
     default: 16,
-    describe: 'Uploads that are received at a time; paused ones do not count, but four times as many may be open',
+    describe:
+      'Uploads that are received at a time; paused ones do not count, but four times as many may be open',
   },
   MAGPIE_UPLOAD_MAX_BYTES: {
     schema: Bytes({ minimum: 1 }),

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { Sender } from '../testing/sender.ts';
 import { hasBytes, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
