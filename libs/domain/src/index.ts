@@ -15,3 +15,4 @@ export * from './period.ts';
 export * from './resolve-schedule.ts';
 export * from './spread.ts';
 export * from './samples.ts';
+export * from './csv.ts';

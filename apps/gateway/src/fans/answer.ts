@@ -2,25 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-export type Cell = string | number | boolean | null;
-
-/** What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection). */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
-
-function cell(value: Cell): string {
-  if (value === null) return '';
-  if (typeof value !== 'string') return String(value);
-  const safe = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-/** RFC 4180, with a line of names first. Texts that a spreadsheet would take for formulas begin with an apostrophe. */
-export const csvOf = (header: readonly string[], rows: Iterable<readonly Cell[]>): string => {
-  const lines = [header.map(cell).join(',')];
-  for (const row of rows) lines.push(row.map(cell).join(','));
-  return `${lines.join('\r\n')}\r\n`;
-};
-
 export type Format = 'chart' | 'json' | 'csv';
 
 /** What is asked for, by parameter or else by `Accept`. */

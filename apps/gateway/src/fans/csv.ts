@@ -1,6 +1,6 @@
 /** The answers of the fans routes as CSV: a line a time, and a column a series. */
 import type { FanPages, FanPoint, FanRow } from '@magpie/contracts';
-import { csvOf } from './answer.ts';
+import { csvRecord, type CsvCell } from '@magpie/domain';
 
 export const pointsCsv = (points: readonly FanPoint[]): string =>
   csvOf(
@@ -40,3 +40,6 @@ export const tableCsv = (rows: readonly FanRow[]): string =>
       suspect,
     ]),
   );
+
+const csvOf = (header: readonly string[], rows: readonly (readonly CsvCell[])[]): string =>
+  [header, ...rows].map((record) => csvRecord(record)).join('');

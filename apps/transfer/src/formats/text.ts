@@ -1,6 +1,7 @@
 /** csv, ndjson and json: the spool holds the lines as they stand in the file, which is head, parts and tail. */
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { csvRecord, type CsvCell } from '@magpie/domain';
 import { valueAt, type Column, type ExportRow, type Format } from './format.ts';
 import { jsonText, plain } from './json.ts';
 import { writeFileBy, type Output } from './output.ts';
@@ -42,43 +43,24 @@ export const json: Format = {
     writeFileBy(path, signal, (output) => joined(parts, output, signal, gzip, ['[', ']\n', 1])),
 };
 
-/** Records of RFC 4180. A row of a single empty cell is `""`: an empty line would be no row to many readers. */
+/** A record an item. */
 export function csvLines(rows: readonly ExportRow[], columns: readonly Column[], formulas: boolean): string {
-  const empty = columns.length === 1 ? '""' : '';
   let lines = '';
-  for (const row of rows) {
-    for (const [index, { path }] of columns.entries()) {
-      const text = cellText(valueAt(row, path), formulas);
-      if (index > 0) lines += ',';
-      lines += text === '' ? empty : quoted(text);
-    }
-    lines += '\r\n';
-  }
+  for (const row of rows)
+    lines += csvRecord(
+      columns.map(({ path }) => cellOf(valueAt(row, path))),
+      formulas,
+    );
   return lines;
 }
 
 export const csvHeader = (columns: readonly Column[]): string =>
-  `${columns.map(({ header }) => quoted(header)).join(',')}\r\n`;
+  csvRecord(columns.map(({ header }) => header));
 
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-/** As OWASP lists them for CSV injection, with the full-width forms that some programs take for the same. */
-const RUN_BY_SPREADSHEETS = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
-
-/**
- * A value as a cell; text that a spreadsheet would run gets a leading apostrophe, and so does text that looks as if it had
- * got one: `exportedText` gives back what it was. Numbers are what they are.
- */
-function cellText(given: unknown, formulas: boolean): string {
+function cellOf(given: unknown): CsvCell {
   const value = plain(given);
-  if (typeof value === 'string') return !formulas && RUN_BY_SPREADSHEETS.test(value) ? `'${value}` : value;
-  if (value === null) return '';
-  return typeof value === 'object' ? jsonText(value) : String(value);
+  return typeof value === 'object' && value !== null ? jsonText(value) : value;
 }
-
-/** What the text of a cell was before it was made harmless. */
-export const exportedText = (cell: string): string =>
-  cell.startsWith("'") && RUN_BY_SPREADSHEETS.test(cell) ? cell.slice(1) : cell;
 
 /** The item, or what was asked of it, in the same places; what it does not have is null. */
 function chooser(columns: readonly Column[] | null): (row: ExportRow) => ExportRow {

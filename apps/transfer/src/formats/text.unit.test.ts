@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { originalText } from '@magpie/domain';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { exportRoom, type Room } from '../testing/export-room.ts';
@@ -57,6 +58,18 @@ describe('csv', () => {
       fc.asyncProperty(fc.array(any.text, { minLength: 1, maxLength: 5 }), async (texts) => {
         for (const cell of await cells(texts)) expect(cell).not.toMatch(/^[=+\-@\t\r\n]/);
       }),
+    );
+  });
+
+  it('gives text back as it was before it was made harmless', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof(any.text, fc.stringMatching(/^'{0,3}[=a\t-]?$/)), { minLength: 1, maxLength: 5 }),
+        async (texts) =>
+          expect((await cells(texts)).map((cell) => originalText(cell ?? ''))).toEqual(
+            texts.map((text) => text.toWellFormed()),
+          ),
+      ),
     );
   });
 

@@ -1,5 +1,5 @@
 /** Files that the platform itself has exported, on their way back in. Pure. */
-import { exportedText } from '../formats/text.ts';
+import { originalText } from '@magpie/domain';
 
 /** Fields of an exported item that an import brings; `data.<name>` too. */
 const BROUGHT: ReadonlySet<string> = new Set(['kind', 'url', 'page', 'data']);
@@ -32,7 +32,7 @@ export const broughtOf = (names: readonly string[]): readonly string[] =>
  * Undefined when `data` begins as JSON does and is none.
  */
 export function exportedCell(field: string, cell: string): unknown {
-  if (field !== 'data' || !cell.startsWith('{')) return exportedText(cell);
+  if (field !== 'data' || !cell.startsWith('{')) return originalText(cell);
   try {
     return JSON.parse(cell);
   } catch {

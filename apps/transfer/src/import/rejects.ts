@@ -8,10 +8,11 @@ import { constants } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { REJECT_COLUMNS, type RowFault } from '@magpie/contracts';
+import { csvRecord } from '@magpie/domain';
 import { orDiskFull } from '../disk.ts';
 import type { Places } from '../places.ts';
 
-const HEADER = `${REJECT_COLUMNS.join(',')}\r\n`;
+const HEADER = csvRecord(REJECT_COLUMNS);
 
 export class Rejects {
   readonly #file: FileHandle;
@@ -66,11 +67,4 @@ export class Rejects {
   }
 }
 
-const line = ({ line, column, code, message }: RowFault): string =>
-  `${String(line)},${cell(column ?? '')},${cell(code)},${cell(message)}\r\n`;
-
-/** RFC 4180; what a spreadsheet would run is made text by a leading apostrophe. */
-function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
+const line = ({ line, column, code, message }: RowFault): string => csvRecord([line, column, code, message]);
