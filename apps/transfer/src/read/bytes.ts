@@ -10,7 +10,8 @@ export interface Piece {
   read: number;
 }
 
-const PIECE = 256 * 1024;
+// A row may have two bytes, and the rows of a piece are all held at once.
+const PIECE = 64 * 1024;
 // What is decompressed just before damage is lost with it, up to this.
 const DECOMPRESSED = 64 * 1024;
 // What gzip makes of this is 32 MiB at most, and is all held at once.

@@ -26,6 +26,9 @@ const QUOTED = 2;
 const CLOSED = 3;
 const LOST = 4;
 
+/** What is held of a broken row may be millions of short ones: they are read as they are wanted. */
+const AT_ONCE = 1000;
+
 type Flaw = Pick<RowFault, 'code' | 'message'> & { column?: string | null };
 
 const tableOf = (...bytes: number[]) => {
@@ -49,6 +52,7 @@ export class CsvReader implements RowReader {
   rows: (Row | BadRow)[] = [];
   /** Of rows without columns: their cells, or why there are none. */
   heads: (string[] | BadRow)[] = [];
+  more = false;
   readonly #window: Window;
   readonly #columns: readonly string[] | null;
   readonly #limits: CsvOptions['limits'];
@@ -98,7 +102,12 @@ export class CsvReader implements RowReader {
     let begin = 0;
     let at = this.#at;
     let state = this.#state;
+    this.more = false;
     for (;;) {
+      if (at === begin && this.rows.length + this.heads.length >= AT_ONCE) {
+        this.more = true;
+        break;
+      }
       if (state === QUOTED) while (at < length && IN_QUOTES[bytes[at]!] === 0) at++;
       else if (state === LOST) while (at < length && BREAKS[bytes[at]!] === 0) at++;
       else {

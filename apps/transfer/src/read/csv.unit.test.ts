@@ -16,13 +16,28 @@ function read(
     from,
   );
   const bytes = Buffer.from(text);
+  const all: (Row | BadRow)[] = [];
+  const taken = (goOn: () => void) => {
+    do {
+      goOn();
+      const rows = options.columns === null ? (reader.heads as unknown as Row[]) : reader.rows;
+      expect(rows.length).toBeLessThanOrEqual(1000);
+      for (const row of rows) all.push(row);
+      reader.rows = [];
+      reader.heads = [];
+    } while (reader.more);
+  };
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = sizes[i % sizes.length]!;
-    reader.take(bytes.subarray(at, at + size));
+    let piece = bytes.subarray(at, at + size);
+    taken(() => {
+      reader.take(piece);
+      piece = Buffer.alloc(0);
+    });
     at += size;
   }
-  reader.finish();
-  return options.columns === null ? (reader.heads as unknown as Row[]) : reader.rows;
+  taken(() => reader.finish());
+  return all;
 }
 
 /** `line: a|b` of rows, `line: code column` of bad ones. */
@@ -34,6 +49,17 @@ const told = (rows: (Row | BadRow)[]) =>
   );
 
 describe('rows', () => {
+  it('are handed out by the thousand, also those that a quote that is never closed has held back', () => {
+    const limits = { ...LIMITS, maxLine: 100_000 };
+    for (const end of ['', `"\n1,2\n`, 'x'.repeat(200_000)]) {
+      const rows = read(`1,"2\n${'x\n'.repeat(45_000)}${end}`, { limits });
+      expect(rows.length).toBeGreaterThanOrEqual(end === `"\n1,2\n` ? 2 : 45_001);
+    }
+    const rows = read(`1,"2\n${'x\n'.repeat(200_000)}`, { limits }, [65_536]);
+    expect(rows.length).toBe(200_001);
+    expect(rows.at(-1)).toMatchObject({ line: 200_001, end: 400_005, fault: { code: 'row_length' } });
+  });
+
   it.each([
     ['LF', '1,2\n3,4\n', ['1: 1|2', '2: 3|4']],
     ['CRLF', '1,2\r\n3,4\r\n', ['1: 1|2', '2: 3|4']],

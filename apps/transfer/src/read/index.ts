@@ -23,6 +23,7 @@ const BATCH = 1000;
 const SPARSE = 4 * 1024 * 1024;
 // Text that is passed over on the way to a checkpoint counts too, so that it can be left between batches.
 const PASSED_OVER = 64 * 1024;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * The rows from a checkpoint on (`START` for all), in batches of about 1,000; fewer, or none, where rows are long.
@@ -44,17 +45,23 @@ export async function* readRows(
   let given = 0;
   let since = 0;
   let fault: ReadFault | undefined;
+  let last = false;
   try {
     for (let over = false; !over;) {
       try {
-        const { value } = await text.next();
-        over = value === undefined;
-        if (value === undefined) reader.finish();
-        else {
-          bytesRead = value.read;
-          since += value.bytes.length || PASSED_OVER;
-          reader.take(value.bytes);
+        let piece = NOTHING;
+        if (!reader.more && !last) {
+          const { value } = await text.next();
+          if (value === undefined) last = true;
+          else {
+            piece = value.bytes;
+            bytesRead = value.read;
+            since += piece.length || PASSED_OVER;
+          }
         }
+        if (last) reader.finish();
+        else reader.take(piece);
+        over = last && !reader.more;
       } catch (error) {
         if (!(error instanceof ReadFault)) throw error;
         fault = error;

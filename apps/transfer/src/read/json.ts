@@ -29,6 +29,7 @@ type State = 'before' | 'first' | 'element' | 'within' | 'after' | 'over';
 
 export class JsonReader implements RowReader {
   rows: (Row | BadRow)[] = [];
+  readonly more = false;
   readonly #window: Window;
   readonly #limits: ObjectLimits;
   #state: State;

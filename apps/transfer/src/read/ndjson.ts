@@ -8,6 +8,7 @@ const BLANK = new Set([0x20, 0x09, 0x0d]);
 
 export class NdjsonReader implements RowReader {
   rows: (Row | BadRow)[] = [];
+  readonly more = false;
   readonly #window: Window;
   readonly #limits: ObjectLimits;
   #line: number;

@@ -7,6 +7,11 @@ import type { BadRow, Row } from './row.ts';
 export interface RowReader {
   /** What was read so far; whoever takes it away leaves an empty one. */
   rows: (Row | BadRow)[];
+  /**
+   * What was taken is not read to its end, because there are rows enough: take them away, then `take` nothing, or
+   * `finish` again.
+   */
+  readonly more: boolean;
   /** @throws ReadFault when nothing after it can be read; `rows` has what came before. */
   take(text: Buffer): void;
   /** Nothing follows. */
