@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { jest } from '@jest/globals';
 import type { Job } from '@magpie/contracts';
-import { World } from './world.ts';
+import { pause, World } from './world.ts';
 
 jest.setTimeout(120_000);
 
@@ -125,4 +125,17 @@ test('an address that is guessed wrong is as if there were nothing', async () =>
     const text = (await take(answer)).toString();
     expect([wrong, answer.statusCode, JSON.parse(text)]).toMatchObject([wrong, 404, { code: 'not_found' }]);
   }
+});
+
+test('MongoDB dies and comes back in the middle: the file is whole', async () => {
+  const { body } = await world.call<Job>('POST', '/api/v1/exports', { format: 'ndjson' });
+  await world.until(body.id, 'running');
+  await world.servers.mongodb!.kill();
+  await pause(1000);
+  await world.servers.mongodb!.restart();
+  const { transfer } = await world.until(body.id, 'completed');
+  const lines = (await take(await open(transfer?.file?.url ?? ''))).toString().trimEnd().split('\n');
+  const urls = lines.map((line) => (JSON.parse(line) as { url: string }).url);
+  expect(urls).toHaveLength(ROWS);
+  expect(new Set(urls).size).toBe(ROWS);
 });

@@ -12,6 +12,8 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
 const COLLECTORS = join(ROOT, 'apps', 'collectors');
 /** The services behind the gateway that are no collectors; they need nothing that seals keys. */
 const SERVICES = ['storage', 'transfer'];
+/** Of one of them; compose sets the same. */
+const OF_SERVICE: Readonly<Record<string, NodeJS.ProcessEnv>> = { transfer: { MALLOC_ARENA_MAX: '1' } };
 
 /**
  * What keeps a Node process below 150 MB: a small young generation, a bounded old one, few allocator arenas; and
@@ -93,6 +95,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
   const envOf = (name: string): NodeJS.ProcessEnv => ({
     ...env,
+    ...OF_SERVICE[name.replace(/-\d+$/, '')],
     MAGPIE_SECRET: SERVICES.some((app) => name.startsWith(`${app}-`)) ? undefined : secret,
   });
   async function start(name: string, main: string): Promise<ManagedProcess> {
