@@ -45,6 +45,8 @@ export interface CsvOptions {
   columns: readonly string[] | null;
   /** Whether the first row there is names the columns, and is none itself. */
   header: boolean;
+  /** Whether the first line says what the delimiter is, and is no row. */
+  sep?: boolean;
   limits: Pick<ReadLimits, 'maxColumns' | 'maxCell' | 'maxLine'>;
 }
 
@@ -59,7 +61,8 @@ export class CsvReader implements RowReader {
   readonly #text: string;
   readonly #delimiter: Buffer;
   readonly #special: Uint8Array;
-  #header: boolean;
+  /** Rows at the beginning that are none. */
+  #ahead: number;
   #line: number;
 
   // The row that is being read begins at byte 0 of the window between two calls.
@@ -72,7 +75,7 @@ export class CsvReader implements RowReader {
   #flaw: Flaw | undefined;
 
   /** @throws ReadFault bad_delimiter */
-  constructor({ delimiter, columns, header, limits }: CsvOptions, from: Place) {
+  constructor({ delimiter, columns, header, sep = false, limits }: CsvOptions, from: Place) {
     if (['"', '\n', '\r', '\0', '\ufeff', ''].includes(delimiter) || !delimiter.isWellFormed())
       throw new ReadFault('bad_delimiter', `${JSON.stringify(delimiter)} cannot stand between cells`);
     this.#text = delimiter;
@@ -80,7 +83,7 @@ export class CsvReader implements RowReader {
     this.#special = tableOf(this.#delimiter[0]!, QUOTE, LF, CR);
     this.#columns = columns;
     this.#limits = limits;
-    this.#header = header && from.end === 0;
+    this.#ahead = from.end === 0 ? Number(header) + Number(sep) : 0;
     this.#line = from.line;
     this.#window = new Window(from.end);
   }
@@ -270,9 +273,10 @@ export class CsvReader implements RowReader {
     this.#quoted = false;
     this.#breaks = 0;
     if (begin === end && flaw === undefined) return;
-    const header = this.#header;
-    this.#header = false;
-    if (header) return;
+    if (this.#ahead > 0) {
+      this.#ahead--;
+      return;
+    }
     const row = this.#row(begin, end, quoted, flaw, line, this.#window.base + next);
     if (this.#columns !== null) this.rows.push(row as Row | BadRow);
     else this.heads.push(row as string[] | BadRow);

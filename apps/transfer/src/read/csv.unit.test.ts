@@ -125,6 +125,9 @@ describe('rows', () => {
     expect(told(read('a,b\n1,2\n', { header: true }))).toEqual(['2: 1|2']);
     expect(told(read('\n\na,b\n1,2\n', { header: true }))).toEqual(['4: 1|2']);
     expect(told(read('1,2\n', { header: true }, [Infinity], { end: 4, line: 2 }))).toEqual(['2: 1|2']);
+    expect(told(read('sep=,\na,b\n1,2\n', { header: true, sep: true }))).toEqual(['3: 1|2']);
+    expect(told(read('sep=,\n1,2\n', { sep: true }, [1]))).toEqual(['2: 1|2']);
+    expect(told(read('1,2\n', { sep: true }, [1], { end: 6, line: 2 }))).toEqual(['2: 1|2']);
   });
 
   it.each(['"', '\n', '\r', '\0', ''])('%j is no delimiter', (delimiter) => {

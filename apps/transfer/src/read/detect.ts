@@ -59,12 +59,14 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
   if (format === 'ndjson' || format === 'json')
     return { format, gzip, encoding, header: false, columns: null };
 
-  const delimiter = options.delimiter ?? (format === 'tsv' ? '\t' : guessDelimiter(text));
+  const told = format === 'tsv' ? undefined : /^sep=(.)$/iu.exec(text.split(/[\r\n]/, 1).join(''))?.[1];
+  const sep = told !== undefined && (options.delimiter ?? told) === told ? { sep: true } : {};
+  const delimiter = options.delimiter ?? told ?? (format === 'tsv' ? '\t' : guessDelimiter(text));
   format ??= delimiter === '\t' ? 'tsv' : 'csv';
-  const first = await firstRow(path, { gzip, encoding, delimiter }, options);
+  const first = await firstRow(path, { gzip, encoding, delimiter, ...sep }, options);
   const header = options.header ?? !isData(first);
   const columns = header ? columnNames(first) : first.map((_, i) => String(i + 1));
-  return { format, gzip, encoding, delimiter, header, columns };
+  return { format, gzip, encoding, delimiter, ...sep, header, columns };
 }
 
 const never = new AbortController().signal;
@@ -120,7 +122,7 @@ function textOf(head: Buffer, encoding: string, complete: boolean): string {
   return last < 0 ? text : text.slice(0, last + 1);
 }
 
-type Table = Required<Pick<Detected, 'gzip' | 'encoding' | 'delimiter'>>;
+type Table = Required<Pick<Detected, 'gzip' | 'encoding' | 'delimiter'>> & Pick<Detected, 'sep'>;
 
 /** That begins with an address or, in a file of one column, with a hashtag: no column bears such a name. */
 function isData([first = '', ...others]: readonly string[]): boolean {
@@ -134,7 +136,8 @@ async function firstRow(
   table: Table,
   { limits, header = true }: ReadOptions,
 ): Promise<string[]> {
-  const reader = new CsvReader({ delimiter: table.delimiter, columns: null, header: false, limits }, START);
+  const { delimiter, sep = false } = table;
+  const reader = new CsvReader({ delimiter, columns: null, header: false, sep, limits }, START);
   for await (const { bytes } of readText(path, table, {
     from: 0,
     maxBytes: limits.maxBytes,

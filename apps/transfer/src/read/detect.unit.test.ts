@@ -104,6 +104,16 @@ describe('the format', () => {
     expect(await detected(text, { header: true })).toMatchObject({ header: true });
   });
 
+  it('may be told by a first line as Excel has it', async () => {
+    const found = { delimiter: ';', sep: true, header: true, columns: ['url', 'title'] };
+    expect(await detected('sep=;\nurl;title\nx;a,b\n')).toMatchObject(found);
+    expect(await detected('\ufeffSEP=;\r\nurl;title\r\nx;a,b\r\n')).toMatchObject(found);
+    expect(await detected('sep=,\nhttps://example.org/;a,b\n')).toMatchObject({ header: false, sep: true });
+    expect(await detected('sep=;\nurl,title\n', { delimiter: ',' })).not.toHaveProperty('sep');
+    expect(await detected('sep=;')).toBe('empty_file: The file has no rows');
+    expect(await detected('sep\n1\n')).not.toHaveProperty('sep');
+  });
+
   it('one object over several lines is no list', async () => {
     const text = JSON.stringify({ data: [{ a: 1 }] }, null, 2);
     expect(await detected(text)).toBe('not_a_table: The file is one JSON object, not a list of rows');

@@ -96,11 +96,14 @@ export async function* readRows(
 }
 
 function readerOf(
-  { format, delimiter, columns, header }: Detected,
+  { format, delimiter, columns, header, sep }: Detected,
   { limits }: ReadOptions,
   from: Place,
 ): RowReader {
   if (format === 'ndjson') return new NdjsonReader(limits, from);
   if (format === 'json') return new JsonReader(limits, from);
-  return new CsvReader({ delimiter: delimiter ?? ',', columns: columns ?? [], header, limits }, from);
+  return new CsvReader(
+    { delimiter: delimiter ?? ',', columns: columns ?? [], header, sep: sep === true, limits },
+    from,
+  );
 }

@@ -38,6 +38,8 @@ export interface Detected {
   encoding: string;
   /** Of csv and tsv only. */
   delimiter?: string;
+  /** Of csv: whether a line `sep=;`, as Excel has it, comes before all rows. */
+  sep?: boolean;
   header: boolean;
   /** Of csv and tsv: unique, none empty; '1', '2' … without a header. Null for ndjson and json. */
   columns: string[] | null;

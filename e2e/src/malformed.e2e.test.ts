@@ -1,0 +1,298 @@
+/** Files that are no good, uploaded and imported as a user does it: each gets a clear answer, in little memory. */
+import { readFile } from 'node:fs/promises';
+import { deflateRawSync, gzipSync } from 'node:zlib';
+import { jest } from '@jest/globals';
+import type { CreateImport, Job } from '@magpie/contracts';
+import { addsUp, World } from './world.ts';
+
+jest.setTimeout(240_000);
+
+const MB = 1024 * 1024;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.make({
+    replicas: Object.fromEntries(
+      ['web-images', 'web-text', 'instagram-hashtag', 'facebook-pages', 'youtube-search'].map((id) => [
+        id,
+        0,
+      ]),
+    ),
+    env: { MAGPIE_DISK_RESERVE: '0' },
+  });
+});
+afterAll(() => world?.close());
+
+const row = (i: number): string => `https://example.org/${String(i)},Straße ${String(i)}`;
+const rows = (count: number): string => Array.from({ length: count }, (_, i) => row(i)).join('\n');
+const table = (...lines: string[]): string => `url,title\n${lines.join('\n')}\n`;
+const utf16be = (text: string): Buffer => Buffer.from(text, 'utf16le').swap16();
+/** `before` and then so many bytes of one sort, as gzip members one after another: made in a moment, of any size. */
+const bomb = (before: string, byte: number, bytes: number): Buffer => {
+  const member = gzipSync(Buffer.alloc(64 * MB, byte));
+  const members = Array.from({ length: bytes / (64 * MB) }, () => member);
+  return Buffer.concat([gzipSync(before), ...members]);
+};
+
+type Content = string | Buffer;
+type Told =
+  { completed: Record<string, number>; reasons?: Record<string, number> } | { failed: string; kept?: number };
+type Case = [what: string, name: string, content: () => Content, told: Told, asked?: Partial<CreateImport>];
+
+const good = (stored: number, reasons?: Record<string, number>): Told => ({
+  completed: { stored, failed: Object.values(reasons ?? {}).reduce((sum, count) => sum + count, 0) },
+  ...(reasons ? { reasons } : {}),
+});
+
+const CASES: Case[] = [
+  [
+    'a quote that is never closed',
+    'a.csv',
+    () => table(row(1), 'https://example.org/x,"open', row(2), row(3)),
+    good(3, { bad_quote: 1 }),
+  ],
+  [
+    'unbalanced quotes all over',
+    'a.csv',
+    () => table(row(1), '"https://example.org/x,a"b', 'https://example.org/y,a"', row(2), '"""', row(3)),
+    good(3, { bad_quote: 3 }),
+  ],
+  ['NULs', 'a.csv', () => table(row(1), 'https://example.org/\0,x', row(2)), good(2, { bad_character: 1 })],
+  ['UTF-16 LE without a mark', 'a.csv', () => Buffer.from(table(rows(50)), 'utf16le'), good(50)],
+  ['UTF-16 BE without a mark', 'a.csv', () => utf16be(table(rows(50))), good(50)],
+  ['UTF-16 BE with a mark', 'a.csv', () => utf16be(`\ufeff${table(rows(50))}`), good(50)],
+  ['UTF-8 with a mark', 'a.csv', () => `\ufeff${table(rows(50))}`, good(50)],
+  ['two marks', 'a.csv', () => `\ufeff\ufeff${table(rows(50))}`, good(50)],
+  ['Latin-1', 'a.csv', () => Buffer.from(table(rows(50)), 'latin1'), good(50)],
+  [
+    'Latin-1 that is said to be UTF-8',
+    'a.csv',
+    () => Buffer.from(table('https://example.org/a,A', rows(50)), 'latin1'),
+    good(1, { bad_encoding: 50 }),
+    { encoding: 'utf-8' },
+  ],
+  [
+    'UTF-8 and Latin-1 by turns',
+    'a.csv',
+    () =>
+      Buffer.concat([Buffer.from(table(rows(50))), Buffer.from('https://example.org/a,Straße\n', 'latin1')]),
+    good(50, { bad_encoding: 1 }),
+  ],
+  [
+    'UTF-8 said to be UTF-16',
+    'a.csv',
+    () => table(rows(50)),
+    { failed: 'missing_column' },
+    { encoding: 'utf-16le' },
+  ],
+  [
+    'a line of 10 MB',
+    'a.csv',
+    () => table(row(1), `https://example.org/${'x'.repeat(10 * MB)},x`, row(2)),
+    good(2, { line_too_long: 1 }),
+  ],
+  ['a first line of 10 MB', 'a.csv', () => `${'x'.repeat(10 * MB)}\n${row(1)}\n`, { failed: 'bad_header' }],
+  [
+    'a quoted cell of 10 MB with line breaks',
+    'a.csv',
+    () => table(row(1), `https://example.org/x,"${`${'x'.repeat(49)}\n`.repeat(MB / 5)}"`, row(2)),
+    good(2, { bad_quote: 2, row_length: 209_714 }),
+  ],
+  [
+    'a cell of 2 MB',
+    'a.csv',
+    () => table(row(1), `https://example.org/x,${'x'.repeat(2 * MB)}`, row(2)),
+    good(2, { cell_too_long: 1 }),
+  ],
+  [
+    '5,000 columns',
+    'a.csv',
+    () => `url${',c'.repeat(4999)}\nhttps://example.org/1${',1'.repeat(4999)}\n`,
+    { failed: 'too_many_columns' },
+  ],
+  [
+    'one row of 5,000 cells',
+    'a.csv',
+    () => table(row(1), `https://example.org/x${',1'.repeat(4999)}`, row(2)),
+    good(2, { too_many_columns: 1 }),
+  ],
+  [
+    '10 MB of quotes',
+    'a.csv',
+    () => table(row(1), '"'.repeat(10 * MB), row(2)),
+    good(2, { line_too_long: 1 }),
+  ],
+  [
+    '100,000 lines of a quote each',
+    'a.csv',
+    () => table(row(1), '"\n'.repeat(100_000), row(2)),
+    good(2, { row_length: 50_000 }),
+  ],
+  ['10 GB of zeros in gzip', 'a.csv.gz', () => bomb('', 0, 10_240 * MB), { failed: 'not_a_table' }],
+  [
+    '10 GB of blanks after rows in gzip',
+    'a.csv.gz',
+    () => bomb(table(rows(1500)), 0x20, 10_240 * MB),
+    { failed: 'too_large', kept: 1500 },
+  ],
+  [
+    '10 GB of line breaks after rows in gzip',
+    'a.csv.gz',
+    () => bomb(table(rows(1500)), 0x0a, 10_240 * MB),
+    { failed: 'too_large', kept: 1500 },
+  ],
+  [
+    'gzip that breaks off',
+    'a.csv.gz',
+    () => gzipSync(table(rows(30_000))).subarray(0, -2000),
+    { failed: 'bad_gzip' },
+  ],
+  [
+    'gzip of several members',
+    'a.csv.gz',
+    () => Buffer.concat([gzipSync(table(row(1))), gzipSync(`${row(2)}\n`), gzipSync('')]),
+    good(2),
+  ],
+  [
+    'gzip with something behind it',
+    'a.csv.gz',
+    () => Buffer.concat([gzipSync(table(rows(10))), Buffer.from('rubbish')]),
+    { failed: 'bad_gzip' },
+  ],
+  ['gzip of gzip', 'a.csv.gz', () => gzipSync(gzipSync(table(row(1)))), { failed: 'not_a_table' }],
+  ['gzip of nothing', 'a.csv.gz', () => gzipSync(''), { failed: 'empty_file' }],
+  ['raw deflate', 'a.csv', () => deflateRawSync(table(rows(500))), { failed: 'not_a_table' }],
+  ['nothing', 'a.csv', () => '', { failed: 'empty_file' }],
+  ['a header alone', 'a.csv', () => 'url,title\n', { failed: 'no_good_row' }],
+  ['blank lines', 'a.csv', () => '\r\n \n\n\t\n', { failed: 'empty_file' }],
+  ['100 MB of blank lines', 'a.csv', () => Buffer.alloc(100 * MB, 0x0a), { failed: 'empty_file' }],
+  [
+    'PNG',
+    'a.csv',
+    () => Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1'), Buffer.alloc(1000, 7)]),
+    { failed: 'not_a_table' },
+  ],
+  ['PDF', 'a.csv', () => '%PDF-1.7\n1 0 obj\n<<>>\n', { failed: 'not_a_table' }],
+  [
+    'XLSX',
+    'a.csv',
+    () => Buffer.from(`PK\x03\x04${'\0'.repeat(26)}xl/workbook.xml${'\x01\xff\0'.repeat(100)}`, 'latin1'),
+    { failed: 'not_a_table' },
+  ],
+  [
+    'ZIP',
+    'a.csv',
+    () => Buffer.from(`PK\x03\x04${'\0'.repeat(26)}a.csv${'\x01\xff\0'.repeat(100)}`, 'latin1'),
+    { failed: 'not_a_table' },
+  ],
+  ['HTML', 'a.csv', () => '<!DOCTYPE html><html><body>404</body></html>', { failed: 'not_a_table' }],
+  ['prose', 'a.txt', () => 'Dear Sir,\nthank you for your letter.\nYours\n', { failed: 'missing_column' }],
+  [
+    '100,000 brackets',
+    'a.json',
+    () => `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
+    { failed: 'no_good_row' },
+  ],
+  [
+    '100,000 brackets in one of three',
+    'a.json',
+    () =>
+      `[{"url":"https://example.org/1"},{"url":"https://example.org/2","a":${'['.repeat(100_000)}${']'.repeat(100_000)}},{"url":"https://example.org/3"}]`,
+    good(2, { too_deep: 1 }),
+  ],
+  [
+    '100,000 brackets in a line',
+    'a.ndjson',
+    () => `{"url":"https://example.org/1"}\n${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}\n`,
+    good(1, { too_deep: 1 }),
+  ],
+  [
+    'a JSON object',
+    'a.json',
+    () => JSON.stringify({ data: [{ url: 'https://example.org/1' }] }, null, 2),
+    { failed: 'not_a_table' },
+  ],
+  [
+    'a JSON object in one line',
+    'a.json',
+    () => '{"data":[{"url":"https://example.org/1"}]}',
+    { failed: 'no_good_row' },
+  ],
+  [
+    'JSON that breaks off',
+    'a.json',
+    () => '[{"url":"https://example.org/1"},{"url":"https://exam',
+    { failed: 'bad_json', kept: 1 },
+  ],
+  [
+    'JSON with a comma at its end',
+    'a.json',
+    () => '[{"url":"https://example.org/1"},]',
+    { failed: 'bad_json', kept: 1 },
+  ],
+  ['JSON numbers', 'a.json', () => '[1,2,3]', { failed: 'no_good_row' }],
+  ['an empty array', 'a.json', () => '[]', { failed: 'no_good_row' }],
+  [
+    'NDJSON with CRLF and blank lines',
+    'a.ndjson',
+    () => '\r\n{"url":"https://example.org/1"}\r\n\r\n \r\n{"url":"https://example.org/2"}\r\n\r\n',
+    good(2),
+  ],
+  ['columns of one name', 'a.csv', () => 'url,title,title,url\nhttps://example.org/1,a,b,c\n', good(1)],
+  [
+    'a delimiter that no line has',
+    'a.csv',
+    () => table(rows(3)),
+    { failed: 'missing_column' },
+    { delimiter: ';' },
+  ],
+  ['sep=; first', 'a.csv', () => 'sep=;\nurl;title\nhttps://example.org/1;a,b\n', good(1)],
+  ['CR alone', 'a.csv', () => table(rows(50)).replaceAll('\n', '\r'), good(50)],
+  [
+    'rows longer and shorter than the header',
+    'a.csv',
+    () => table(row(1), 'https://example.org/x', 'https://example.org/x,a,b', row(2)),
+    good(2, { row_length: 2 }),
+  ],
+];
+
+/** The most memory that the service ever had, MB. */
+async function peak(): Promise<number> {
+  const pid = world.platform.processes.get('transfer-1')?.pid;
+  return Number(/VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${String(pid)}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+const ENDED = ['completed', 'failed'];
+
+test.each(CASES)('%s', async (_, name, content, told, asked = {}) => {
+  const made = await world.call<{ job_id: string }>('POST', '/api/v1/new-job/');
+  const sent = await fetch(new URL(`/api/v1/upload/?job_id=${made.body.job_id}`, world.platform.url), {
+    method: 'POST',
+    headers: { 'content-disposition': `attachment; filename="${name}"` },
+    body: content(),
+  });
+  const upload = (await sent.json()) as Job;
+  expect(upload.state).toBe('completed');
+  const wanted: CreateImport = { upload: upload.id, as: 'items', ...asked };
+  const { body: taken } = await world.call<Job>('POST', '/api/v1/imports', wanted);
+  const job = await world.eventually(
+    () => world.job(taken.id),
+    ({ state }) => ENDED.includes(state),
+  );
+  if ('failed' in told) {
+    expect(job).toMatchObject({ state: 'failed', error: { code: told.failed, message: expect.any(String) } });
+    if (told.kept !== undefined) expect(job.counts.stored).toBe(told.kept);
+  } else {
+    expect(job).toMatchObject({ state: 'completed', counts: told.completed });
+    expect(job.transfer?.report['reasons']).toEqual(told.reasons);
+  }
+  expect(addsUp(job)).toBe(true);
+  await world.control(job.id, 'terminate');
+  await world.until(job.id, 'terminated');
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('in little memory', async () => {
+  expect(await peak()).toBeLessThan(250);
+  expect((await world.call<{ items: unknown[] }>('GET', '/api/v1/items')).body.items).toEqual([]);
+});
