@@ -68,7 +68,9 @@ export async function receiveRaw(
     }
     await uploads.remove(receiving.id);
     if (ended === 'terminating') throw new HttpProblem('upload_terminated');
-    const problem = problemOf(error, ended !== undefined || (request.destroyed && !request.complete));
+    // Also when all of it had come, and the sender was gone before it was read.
+    const broken = request.destroyed && (!request.complete || error === request.errored);
+    const problem = problemOf(error, ended !== undefined || broken);
     await receiving.fail(problem.code, problem.message === '' ? problem.code : problem.message);
     throw problem.code === 'internal_error' ? error : problem;
   } finally {

@@ -4,7 +4,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { JobState } from '@magpie/contracts';
 import { allowedActions } from '@magpie/domain';
-import { changeTransfer, findJob, leaseTransfer, type JobDocument, type Store } from '@magpie/store';
+import {
+  changeTransfer,
+  findJob,
+  isBeingRemoved,
+  leaseTransfer,
+  type JobDocument,
+  type Store,
+} from '@magpie/store';
 import { HttpProblem } from '../problems.ts';
 import { expireAbandoned, expireUpload, type ExpiryOptions } from './expiry.ts';
 import { Receiving, type TransferJob } from './receiving.ts';
@@ -42,6 +49,8 @@ export interface Begin {
   anew: boolean;
   totalBytes?: number | null;
 }
+
+const noJob = (): HttpProblem => new HttpProblem('not_found', 'There is no such job.');
 
 export class Uploads {
   /** Where the files are. */
@@ -163,7 +172,7 @@ export class Uploads {
     const { store, announce, onError } = this.#options;
     await store.connected();
     const found = await findJob(store, id);
-    if (found === undefined) throw new HttpProblem('not_found', 'There is no such job.');
+    if (found === undefined || isBeingRemoved(found)) throw noJob();
     if (found.transfer?.kind !== 'upload') throw new HttpProblem('not_an_upload');
     if (protocol === 'raw' && found.transfer.options['protocol'] === 'tus')
       throw new HttpProblem(
@@ -173,7 +182,8 @@ export class Uploads {
     if (found.transfer.report['expired'] === true) throw new HttpProblem('upload_expired');
     await mkdir(this.directory, { recursive: true });
     const holder = randomUUID();
-    const job = (await leaseTransfer(store, id, holder, states)) as TransferJob | null;
+    const stays = { removing: { $exists: false } };
+    const job = (await leaseTransfer(store, id, holder, states, stays)) as TransferJob | null;
     if (job === null) throw await this.#refusal(id, states);
     const options = { ...job.transfer.options, protocol };
     const start = {
@@ -198,7 +208,7 @@ export class Uploads {
 
   async #refusal(id: string, states: readonly JobState[]): Promise<HttpProblem> {
     const job = await findJob(this.#options.store, id);
-    if (job === undefined) return new HttpProblem('not_found', 'There is no such job.');
+    if (job === undefined || isBeingRemoved(job)) return noJob();
     if (states.includes(job.state))
       return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
     return new HttpProblem('invalid_transition', `The job is ${job.state}.`, {
