@@ -202,24 +202,36 @@ test('terminate: work is aborted, what only this job brought is gone, what is sh
   expect((await world.job(b)).counts).toMatchObject({ discovered: 1, shared: 1 });
 });
 
-test('a job that an import made and that has ended is taken back with it: what others have stays', async () => {
+test('jobs that an import made and that have ended are taken back with it: what others have stays', async () => {
   world = await World.make();
   collectAll(world);
-  const [a, b] = [
-    await world.submit({ page: 'a', images: [1, 2, 3] }),
-    await world.submit({ page: 'b', images: [3] }),
-  ];
-  for (const id of [a, b]) await world.until(id, 'completed');
-  await world.store.jobs.collection.updateOne({ _id: a } as never, { $set: { importedBy: 'import' } });
-  expect(await terminateImported(world.store, 'import', 10)).toBe(1);
-  const gone = await world.eventually(
-    () => world.job(a),
-    ({ state }) => state === 'terminated',
-  );
-  expect(gone.counts).toMatchObject({ discovered: 0, stored: 0 });
+  const made: string[] = [];
+  // The last image is in all of them: the first brought it, and is taken back first.
+  for (const images of [
+    [1, 2, 3],
+    [4, 3],
+    [5, 3],
+  ]) {
+    const id = await world.submit({ page: `of-${images.join('-')}`, images });
+    await world.until(id, 'completed');
+    made.push(id);
+  }
+  const b = await world.submit({ page: 'b', images: [2] });
+  await world.until(b, 'completed');
+  await world.store.jobs.collection.updateMany({ _id: { $in: made } } as never, {
+    $set: { importedBy: 'import' },
+  });
+  expect(await terminateImported(world.store, 'import', 10)).toBe(3);
+  for (const id of made) {
+    const gone = await world.eventually(
+      () => world.job(id),
+      ({ state }) => state === 'terminated',
+    );
+    expect(gone.counts).toMatchObject({ discovered: 0, stored: 0 });
+    expect(await world.store.links.countDocuments({ jobId: id })).toBe(0);
+  }
   const items = (await world.store.items.find({}).lean()).map(({ url, refs }) => [url, refs]);
-  expect(items).toEqual([[img(3), 1]]);
-  expect(await world.store.links.countDocuments({ jobId: a })).toBe(0);
+  expect(items).toEqual([[img(2), 1]]);
   expect((await world.job(b)).state).toBe('completed');
   expect(await terminateImported(world.store, 'import', 10)).toBe(0);
 });

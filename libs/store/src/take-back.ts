@@ -16,6 +16,7 @@ export interface TakenBack {
 /**
  * Removes a batch of a job's ledger with what hangs on it, in a transaction of the caller's: an item goes only when
  * this job brought it and no other job is linked to it. Gives what went; no links, when none was left.
+ * Jobs that one import made bring as one: what another of them has is then that one's to take away.
  * The write to an item's `refs` meets that of a job which links it at the same time, so neither is lost.
  */
 export async function takeBackBatch(
@@ -51,18 +52,52 @@ export async function takeBackBatch(
       session,
     });
 
+  const gone = new Set(mine.map(({ _id }) => _id));
+  const stays = brought.filter((id) => !gone.has(id));
+  if (stays.length > 0) await handOn(store, session, jobId, stays);
+
   const failed = links.filter(({ state }) => state === 'failed').map(({ target }) => target);
   if (failed.length > 0) await forgetFailed(store, session, failed);
   await recordOrphans(store, session, new Set(mine.flatMap(({ file }) => file?.path ?? [])));
   return { links: links.length, items: mine.length };
 }
 
-/** What failed leaves its step behind; it goes with the last line of a ledger that names it. */
-async function forgetFailed(
+/** What a job brought and others still have: the first of them that the same import made has brought it from now on. */
+async function handOn(
   store: Store,
   session: ClientSession,
-  failed: readonly string[],
+  jobId: string,
+  items: readonly string[],
 ): Promise<void> {
+  const job = await store.jobs.collection.findOne({ _id: jobId } as never, {
+    session,
+    projection: { importedBy: 1 },
+  });
+  const importedBy: unknown = job?.['importedBy'];
+  if (importedBy === undefined) return;
+  const siblings = await store.jobs.collection
+    .find({ importedBy } as never, { session, projection: { _id: 1 } })
+    .toArray();
+  const jobIds = siblings.map(({ _id }) => _id);
+  const heirs = await store.links.collection
+    .aggregate(
+      [
+        { $match: { target: { $in: items }, jobId: { $in: jobIds } } },
+        { $group: { _id: '$target', link: { $first: '$_id' } } },
+      ],
+      { session, hint: { target: 1 } },
+    )
+    .toArray();
+  if (heirs.length > 0)
+    await store.links.collection.updateMany(
+      { _id: { $in: heirs.map((heir) => heir['link'] as string) } } as never,
+      { $set: { brought: true } },
+      { session },
+    );
+}
+
+/** What failed leaves its step behind; it goes with the last line of a ledger that names it. */
+async function forgetFailed(store: Store, session: ClientSession, failed: readonly string[]): Promise<void> {
   const wanted = new Set(
     (
       await store.links.collection
