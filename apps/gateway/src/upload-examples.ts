@@ -31,7 +31,7 @@ export const runningUpload: Job = {
     bytesPerSecond: 104857600,
     rowsPerSecond: 1302920,
     file: null,
-    expiresAt: null,
+    expiresAt: '2026-05-08T12:00:00.000Z',
     options: { filename: 'pages.csv', protocol: 'raw' },
     report: {},
   },
@@ -40,7 +40,7 @@ export const runningUpload: Job = {
 export const completedUpload: Job = {
   ...runningUpload,
   state: 'completed',
-  allowed: ['retry'],
+  allowed: [],
   endedAt: '2026-05-01T12:00:41.250Z',
   transfer: {
     ...(runningUpload.transfer as NonNullable<Job['transfer']>),
