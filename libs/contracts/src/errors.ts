@@ -335,7 +335,10 @@ export const ERRORS = {
   },
   invalid_target: { title: 'Not a target of the source', help: 'See the parameter’s description.' },
   invalid_field: { title: 'A field cannot be kept like this', help: 'See the message.' },
-  row_too_large: { title: 'The row is too large to be one item', help: 'At most 1 MiB and 32 levels.' },
+  row_too_large: {
+    title: 'The row is too large to be one item',
+    help: 'At most 1 MiB, 100,000 values and 32 levels.',
+  },
   too_many_jobs: { title: 'The import would make too many jobs', help: 'Split the file.' },
   not_a_table: { title: 'The file is not a table', help: 'CSV, TSV, NDJSON and JSON are read, gzipped too.' },
   empty_file: { title: 'The file is empty', help: 'Look at what was uploaded.' },

@@ -19,8 +19,11 @@ export { ReadFault, START } from './row.ts';
 export type { BadRow, Detected, Place, Read, ReadLimits, ReadOptions, Row } from './row.ts';
 
 const BATCH = 1000;
-/** Bytes of text without a thousand rows in it: then a batch has fewer, or none. */
-const SPARSE = 4 * 1024 * 1024;
+/**
+ * Bytes of text without a thousand rows in it: then a batch has fewer, or none. A value takes ten times its text in
+ * memory, and several batches are there at once.
+ */
+const SPARSE = 512 * 1024;
 // Text that is passed over on the way to a checkpoint counts too, so that it can be left between batches.
 const PASSED_OVER = 64 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);

@@ -7,7 +7,10 @@ import { badRow, type Window } from './window.ts';
 /** Levels of objects and arrays within each other: a database takes 100. */
 export const MAX_DEPTH = 64;
 
-// Shorter texts cannot be deep enough to matter before they are parsed.
+/** Values of one object, however deep: parsed, an empty list takes more memory than fifty bytes of text. */
+const MAX_VALUES = 100_000;
+
+// Shorter texts cannot be deep enough, nor have values enough, to matter before they are parsed.
 const CHECKED_FIRST = 64 * 1024;
 
 export type ObjectLimits = Pick<ReadLimits, 'maxColumns' | 'maxCell' | 'maxLine'>;
@@ -25,7 +28,11 @@ export function objectRow(
   // A NUL is no JSON, and is told as such with its place.
   if (wrong?.code === 'bad_encoding') return bad(wrong);
   const text = window.bytes.toString('utf8', from, to);
-  if (text.length > CHECKED_FIRST && depthOf(text) > MAX_DEPTH) return bad(tooDeep);
+  if (text.length > CHECKED_FIRST) {
+    const { depth, values } = shapeOf(text);
+    if (depth > MAX_DEPTH) return bad(tooDeep);
+    if (values > MAX_VALUES) return bad(tooMany);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -39,6 +46,10 @@ export function objectRow(
   return flaw === undefined ? { line, end, next, values } : bad(flaw);
 }
 
+const tooMany: Flaw = {
+  code: 'row_too_large',
+  message: `More than ${MAX_VALUES.toLocaleString('en')} values`,
+};
 const tooDeep: Flaw = { code: 'too_deep', message: `More than ${MAX_DEPTH} levels of objects and arrays` };
 
 function flawOf(
@@ -80,21 +91,23 @@ function nested(value: object, maxCell: number, depth: number): Flaw | undefined
   return undefined;
 }
 
-/** How deep it goes, as far as that matters; brackets within strings do not count. */
-function depthOf(text: string): number {
+/** How deep it goes and how many values it has, as far as that matters; what is within strings does not count. */
+function shapeOf(text: string): { depth: number; values: number } {
   let depth = 0;
   let deepest = 0;
-  for (let at = 0; at < text.length && deepest <= MAX_DEPTH; at++) {
+  let values = 1;
+  for (let at = 0; at < text.length && deepest <= MAX_DEPTH && values <= MAX_VALUES; at++) {
     const c = text.charCodeAt(at);
     if (c === 0x22) {
       do {
         at = text.indexOf('"', at + 1);
-        if (at < 0) return deepest;
+        if (at < 0) return { depth: deepest, values };
       } while (escaped(text, at));
     } else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (c === 0x2c) values++;
     else if (c === 0x7d || c === 0x5d) depth--;
   }
-  return deepest;
+  return { depth: deepest, values };
 }
 
 function escaped(text: string, at: number): boolean {

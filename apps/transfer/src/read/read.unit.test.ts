@@ -500,6 +500,24 @@ describe('hostile files: memory stays flat and time linear', () => {
       },
     ],
     [
+      'rows of very many empty lists, which take fifty times their text',
+      () =>
+        Buffer.from(
+          `{"a":1}\n${`{"a":[${'[],'.repeat(300_000)}[]]}\n`.repeat(30)}{"a":"${',['.repeat(60_000)}"}\n`,
+        ),
+      { name: 'x.ndjson' },
+      ({ rows }) => {
+        expect(codesOf(rows)).toEqual(Array(30).fill('row_too_large'));
+        expect(rows.length).toBe(32);
+      },
+    ],
+    [
+      'rows of a thousand cells: batches are by their size',
+      () => Buffer.from(`${'a,'.repeat(999)}a\n`.repeat(3000)),
+      {},
+      ({ rows }) => expect(rows.length).toBe(2999),
+    ],
+    [
       'brackets that are never closed',
       () => Buffer.concat([Buffer.from('[{"a":'), Buffer.alloc(30e6, '[{"')]),
       {},
