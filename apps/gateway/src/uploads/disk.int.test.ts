@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,6 +113,29 @@ const why = data === undefined ? ' (skipped: to mount a tmpfs takes root)' : '';
       await isWhole(gateway, disk, id, sender);
       await rm(join(disk, 'uploads', id));
     } finally {
+      await gateway.close();
+    }
+  }, 60_000);
+
+  it('that has no room for another file: it is made when there is', async () => {
+    const disk = data as string;
+    const gateway = await startGateway({ env: { MAGPIE_DATA: disk, MAGPIE_DISK_RESERVE: '0' } });
+    const remount = (files: number): void => {
+      execFileSync('mount', ['-o', `remount,size=8m,nr_inodes=${files}`, disk]);
+    };
+    try {
+      const base = await gateway.listen();
+      await mkdir(join(disk, 'uploads'), { recursive: true });
+      const { files, ffree } = await statfs(disk);
+      remount(files - ffree);
+      const id = await newJob(gateway);
+      const sender = new Sender(`${base}/api/v1/upload?job_id=${id}`, { bytes: MB });
+      expect((await until(gateway, id, 'waiting')).waiting?.reason).toBe('disk_full');
+      remount(files);
+      await isWhole(gateway, disk, id, sender);
+      await rm(join(disk, 'uploads', id));
+    } finally {
+      remount(1000);
       await gateway.close();
     }
   }, 60_000);

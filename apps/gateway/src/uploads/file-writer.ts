@@ -26,7 +26,7 @@ export async function writeFile(
   path: string,
   maxBytes: number,
 ): Promise<Written> {
-  const file = await open(path, 'wx', 0o640);
+  const file = await create(receiving, path);
   try {
     const hash = createHash('sha256');
     const lines = new Lines();
@@ -46,6 +46,17 @@ export async function writeFile(
   } finally {
     await file.close();
   }
+}
+
+/** A disk may have room for bytes and none for another file. */
+async function create(receiving: Receiving, path: string): Promise<FileHandle> {
+  for (;;)
+    try {
+      return await open(path, 'wx', 0o640);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await receiving.whenRoom(1);
+    }
 }
 
 export const tooLarge = (maxBytes: number): HttpProblem =>

@@ -27,6 +27,8 @@ export interface GateOptions {
   room: Room;
   /** A sender that is silent for so long, while bytes are wanted, counts as gone; ms. */
   silenceMs: number;
+  /** So long a sender is kept waiting at most; ms. */
+  pauseMs?: number;
   /** Whether bytes are wanted, as far as is known. */
   isWanted: () => boolean;
   /** Somebody waits for the gate to open: whether bytes are wanted is to be looked at. */
@@ -131,9 +133,9 @@ export class Gate {
   /** Whoever waits looks again. Silence counts only while bytes are wanted, and nobody is kept waiting for ever. */
   look(): void {
     const now = performance.now();
-    const { isWanted, room, silenceMs } = this.#options;
+    const { isWanted, room, silenceMs, pauseMs = PAUSE_MS } = this.#options;
     if (isWanted()) this.#closedAt = undefined;
-    else if (now - (this.#closedAt ??= now) > PAUSE_MS) this.#ended ??= new ReceivingEnded('cut off');
+    else if (now - (this.#closedAt ??= now) > pauseMs) this.#ended ??= new ReceivingEnded('cut off');
     for (const silence of this.#silences)
       if (!isWanted() || room.full) silence.since = now;
       else if (now - silence.since > silenceMs) this.#ended ??= new ReceivingEnded('cut off');
