@@ -103,12 +103,15 @@ test('a file that no service outlives fails after five, and can be tried again',
 test('what fails for no reason of its own at the same row each time is given up', async () => {
   // A fault of the database that comes with one row.
   await world.store.items.collection.createIndex({ 'data.n': 1 }, { unique: true });
-  const rows = Array.from({ length: 5000 }, (_, i) => `${urlOf(i)},${String(i === 4500 ? 7 : i)}`);
+  const rows = Array.from({ length: 5000 }, (_, i) =>
+    i === 9 ? 'nothing,9' : `${urlOf(i)},${String(i === 4500 ? 7 : i)}`,
+  );
   await world.addService();
   const upload = await world.upload(`url,n\n${rows.join('\n')}\n`);
   const id = await world.transfer('import', { upload, as: 'items' });
-  const { error, counts } = await world.until(id, 'failed');
+  const { error, counts, transfer } = await world.until(id, 'failed');
   expect(error?.code).toBe('internal_error');
+  expect(transfer.expiresAt).toBeInstanceOf(Date);
   expect(counts.discovered).toBe(4000);
 });
 

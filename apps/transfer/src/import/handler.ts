@@ -220,12 +220,17 @@ class Importer {
     put: ReadonlySet<string>,
     announced: string[],
   ): Promise<void> {
-    const rows = this.#state.rows + batch.rows;
+    // Also while it runs: it may end in a way that brings nothing to a good end.
+    const progress = {
+      bytes: batch.bytesRead,
+      rows: this.#state.rows + batch.rows,
+      expiresAt: expiryOf({ rejected: this.#state.rejected + batch.faults.length }, this.#limits),
+    };
     if ('weigh' in sink) {
       const outcome = await sink.weigh(batch.good);
       this.#state = afterBatch(this.#state, batch, outcome);
       await this.#work.commit(
-        { bytes: batch.bytesRead, rows, ...written(this.#work, this.#state, true) },
+        { ...progress, ...written(this.#work, this.#state, true) },
         {
           counts: countsOf(this.#state, true),
         },
@@ -233,16 +238,13 @@ class Importer {
       return;
     }
     let after = this.#state;
-    await this.#work.commit(
-      { bytes: batch.bytesRead, rows },
-      {
-        inside: async (session) => {
-          const outcome = await sink.write(session, this.#state, batch.good, put);
-          after = { ...afterBatch(this.#state, batch, outcome), announced };
-          await keep(this.#work, session, after);
-        },
+    await this.#work.commit(progress, {
+      inside: async (session) => {
+        const outcome = await sink.write(session, this.#state, batch.good, put);
+        after = { ...afterBatch(this.#state, batch, outcome), announced };
+        await keep(this.#work, session, after);
       },
-    );
+    });
     this.#state = after;
   }
 
@@ -305,8 +307,10 @@ function badRow({ line, column, message }: RowFault, { rows }: ImportState): Tra
 }
 
 /** When the list of rejected rows is removed, counted from the end of the import; null where there is none. */
-const expiryOf = ({ rejected }: ImportState, { MAGPIE_TRANSFER_KEEP }: TransferOptions): Date | null =>
-  rejected === 0 ? null : new Date(Date.now() + MAGPIE_TRANSFER_KEEP);
+const expiryOf = (
+  { rejected }: Pick<ImportState, 'rejected'>,
+  { MAGPIE_TRANSFER_KEEP }: TransferOptions,
+): Date | null => (rejected === 0 ? null : new Date(Date.now() + MAGPIE_TRANSFER_KEEP));
 
 const written = ({ id }: Work, state: ImportState, dryRun = false) => ({
   checkpoint: { ...state },
