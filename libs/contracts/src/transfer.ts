@@ -45,7 +45,10 @@ export const Transfer = Type.Object(
       }),
       'The file, once it is complete',
     ),
-    expiresAt: OrNull(Instant, 'When the file is removed; of an import, the list of its rejected rows'),
+    expiresAt: OrNull(
+      Instant,
+      'When the file is removed; of an import, the list of its rejected rows; of an upload that is not complete, when it has failed unless it is being sent',
+    ),
     options: Type.Record(Type.String(), Type.Unknown(), {
       description: 'As asked for, with what was detected',
     }),
