@@ -14,7 +14,7 @@ import { CELL, textOf, typeAt, typedLines, typesOf, valuesOf, type CellType } fr
 const STATISTIC_CHARACTERS = 256;
 /** A row group ends at whichever comes first: what is held in memory is about ten times its text. */
 const GROUP_ROWS = 50_000;
-const GROUP_CHARACTERS = 2 * 1024 * 1024;
+const GROUP_CHARACTERS = 1024 * 1024;
 
 export const parquet: Format = {
   type: 'application/vnd.apache.parquet',
