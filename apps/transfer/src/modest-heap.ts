@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
-// The heap grows by half before it is collected again, and the room for new objects stays small.
-setFlagsFromString('--heap-growing-percent=50');
+// The heap grows by a fifth before it is collected again, and the room for new objects stays small.
+setFlagsFromString('--heap-growing-percent=20');
 setFlagsFromString('--semi-space-growth-factor=1');
-setFlagsFromString('--max-semi-space-size=4');
+setFlagsFromString('--max-semi-space-size=2');

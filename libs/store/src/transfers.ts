@@ -82,7 +82,8 @@ const diedOn = (holder: string): object => ({
 
 /**
  * Takes the lease of a transfer, or renews one's own: one atomic update by the server's clock, so of any number one
- * has it. A lease that was taken over and not given back counts as a death. Gives the job; null when somebody else works on it, or it is not in one of these states.
+ * has it. A lease that was taken over and not given back counts as a death. Gives the job; null when somebody else
+ * works on it, or it is not in one of these states.
  * @param when what else must hold of the job, as it is before
  */
 export async function leaseTransfer(
