@@ -43,6 +43,9 @@ export const liveBy = (now: number) => ({
   ],
 });
 
+/** The index it goes by: left to choose, MongoDB may read all that wait. */
+export const LIVE_BY = { state: 1, 'waiting.reason': 1, 'waiting.until': 1 } as const;
+
 const PROJECTION: Record<keyof LiveJob, 1> = {
   _id: 1,
   source: 1,
@@ -105,7 +108,7 @@ export class LiveJobs {
   async next(): Promise<{ due: LiveJob[]; live: ReadonlySet<string> }> {
     this.#turns++;
     const found = (await this.#deps.store.jobs.collection
-      .find(liveBy(this.#deps.clock()) as never, { projection: PROJECTION })
+      .find(liveBy(this.#deps.clock()) as never, { projection: PROJECTION, hint: LIVE_BY })
       .toArray()) as unknown as LiveJob[];
     const live = new Set(found.map(({ _id }) => _id));
     for (const id of this.#lookedAt.keys())

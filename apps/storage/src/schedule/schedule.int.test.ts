@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { newId, planSchedule, type AskedSchedule } from '@magpie/domain';
 import { changeJob, createJob, listRuns, runId, type JobDocument, type RunDocument } from '@magpie/store';
 import { addsUp, done, found, image, page, pause, SOURCE, World } from '../testing/world.ts';
-import { liveBy } from '../dispatch/live-jobs.ts';
+import { LIVE_BY, liveBy } from '../dispatch/live-jobs.ts';
 import { pruneFailures } from './prune.ts';
 import { dueBy, Scheduler } from './scheduler.ts';
 
@@ -584,7 +584,7 @@ describe('with storages that come and go', () => {
       { ...waiting(1005, { waiting: null }), state: 'running' },
     ];
     await world.store.jobs.collection.insertMany([...jobs, ...others] as never[]);
-    const query = world.store.jobs.collection.find(liveBy(Date.now()) as never);
+    const query = world.store.jobs.collection.find(liveBy(Date.now()) as never, { hint: LIVE_BY });
     expect((await query.clone().toArray()).map(({ _id }) => String(_id)).sort()).toEqual([
       'job1000',
       'job1001',
