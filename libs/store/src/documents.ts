@@ -99,6 +99,8 @@ export interface TransferDocument {
   failures: number;
   /** How often in a row whoever worked on it was gone without giving it back. */
   deaths?: number;
+  /** How far any try ever came since it was asked for or retried: only beyond that is further. */
+  furthest?: { bytes: number; rows: number };
 }
 
 export interface TransferFile {
@@ -239,7 +241,10 @@ export interface LinkDocument {
   order: number;
   accept?: Accept;
   expand?: Record<string, unknown>;
-  /** Whether this job's fetch made the item: terminating the job then removes it, if no other job has it. */
+  /**
+   * Whether this job made the item, or a terminated one that did left it to this job: terminating the job then removes
+   * it, if no other job has it.
+   */
   brought?: boolean;
   /** `epoch` is the job's at the time: a retry takes up what failed in an earlier one. */
   error?: { code: string; message: string; attempt: number; status?: number; at: Date; epoch: number };

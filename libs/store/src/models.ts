@@ -93,6 +93,11 @@ export const defineModels = (connection: Connection): Models => ({
       { 'transfer.kind': 1, state: 1, _id: 1 },
       { name: 'transfers', partialFilterExpression: { 'transfer.kind': { $exists: true } } },
     ],
+    // In the order in which they are worked on.
+    [
+      { state: 1, rank: 1, _id: 1 },
+      { name: 'dueTransfers', partialFilterExpression: { 'transfer.kind': { $exists: true } } },
+    ],
     [
       { 'transfer.expiresAt': 1 },
       { name: 'expiring', partialFilterExpression: { 'transfer.expiresAt': { $type: 'date' } } },

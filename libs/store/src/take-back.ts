@@ -2,6 +2,7 @@
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
+import { HAVING } from './queries.ts';
 
 /** So many lines of a ledger a transaction. */
 const BATCH = 500;
@@ -16,7 +17,7 @@ export interface TakenBack {
 /**
  * Removes a batch of a job's ledger with what hangs on it, in a transaction of the caller's: an item goes only when
  * this job brought it and no other job is linked to it. Gives what went; no links, when none was left.
- * Jobs that one import made bring as one: what another of them has is then that one's to take away.
+ * What it brought and another job has is that one's to take away from then on: it goes with the last of them.
  * The write to an item's `refs` meets that of a job which links it at the same time, so neither is lost.
  */
 export async function takeBackBatch(
@@ -54,7 +55,7 @@ export async function takeBackBatch(
 
   const gone = new Set(mine.map(({ _id }) => _id));
   const stays = brought.filter((id) => !gone.has(id));
-  if (stays.length > 0) await handOn(store, session, jobId, stays);
+  await handOn(store, session, stays);
 
   const failed = links.filter(({ state }) => state === 'failed').map(({ target }) => target);
   if (failed.length > 0) await forgetFailed(store, session, failed);
@@ -62,27 +63,16 @@ export async function takeBackBatch(
   return { links: links.length, items: mine.length };
 }
 
-/** What a job brought and others still have: the first of them that the same import made has brought it from now on. */
-async function handOn(
-  store: Store,
-  session: ClientSession,
-  jobId: string,
-  items: readonly string[],
-): Promise<void> {
-  const job = await store.jobs.collection.findOne({ _id: jobId } as never, {
-    session,
-    projection: { importedBy: 1 },
-  });
-  const importedBy: unknown = job?.['importedBy'];
-  if (importedBy === undefined) return;
-  const siblings = await store.jobs.collection
-    .find({ importedBy } as never, { session, projection: { _id: 1 } })
-    .toArray();
-  const jobIds = siblings.map(({ _id }) => _id);
+/**
+ * Items lose the job that brought them, and others have them: the first of those has brought it from now on, so that
+ * it goes when that one is terminated too.
+ */
+export async function handOn(store: Store, session: ClientSession, items: readonly string[]): Promise<void> {
+  if (items.length === 0) return;
   const heirs = await store.links.collection
     .aggregate(
       [
-        { $match: { target: { $in: items }, jobId: { $in: jobIds } } },
+        { $match: { target: { $in: items }, state: { $in: HAVING } } },
         { $group: { _id: '$target', link: { $first: '$_id' } } },
       ],
       { session, hint: { target: 1 } },

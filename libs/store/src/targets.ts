@@ -222,22 +222,28 @@ const BATCH_REMOVED = 1000;
  */
 export const removeTargets = (store: Store, jobId: string): Promise<number> => removeSome(store, jobId);
 
+/** The same, in a transaction of the caller's. */
+export const removeTargetsWithin = (store: Store, session: ClientSession, jobId: string): Promise<number> =>
+  removeSomeWithin(store, session, { jobId });
+
 /** Whether another batch may be left after one of so many. */
 export const moreTargets = (removed: number): boolean => removed === BATCH_REMOVED;
 
 const removeSome = (store: Store, jobId: string, ids?: readonly string[]): Promise<number> =>
-  store.transaction(async (session) => {
-    const targets = (await store.targets.collection
-      .find((ids ? { _id: { $in: ids } } : { jobId }) as never, { session })
-      .limit(BATCH_REMOVED)
-      .toArray()) as unknown as TargetDocument[];
-    if (targets.length === 0) return 0;
-    await writeHours(store, session, targets.flatMap(openHour));
-    await store.targets.collection.deleteMany({ _id: { $in: targets.map(({ _id }) => _id) } } as never, {
-      session,
-    });
-    return targets.length;
+  store.transaction((session) => removeSomeWithin(store, session, ids ? { _id: { $in: ids } } : { jobId }));
+
+async function removeSomeWithin(store: Store, session: ClientSession, which: object): Promise<number> {
+  const targets = (await store.targets.collection
+    .find(which as never, { session })
+    .limit(BATCH_REMOVED)
+    .toArray()) as unknown as TargetDocument[];
+  if (targets.length === 0) return 0;
+  await writeHours(store, session, targets.flatMap(openHour));
+  await store.targets.collection.deleteMany({ _id: { $in: targets.map(({ _id }) => _id) } } as never, {
+    session,
   });
+  return targets.length;
+}
 
 /** The hour of a target that is being summed up, as one of its roll-up. */
 export function openHour({ source, key, hour }: TargetDocument): HourOfTarget[] {

@@ -1,12 +1,12 @@
 /** Jobs that move data in or out: how they come to be, and who works on them. */
-import type { Priority, TransferKind } from '@magpie/contracts';
+import type { JobState, Priority, TransferKind } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { JobDocument, TransferDocument } from './documents.ts';
 import { jobDocument, madeBefore, rememberMade, type Idempotency } from './jobs.ts';
-import { QUERIES } from './queries.ts';
-import { runOne } from './run-query.ts';
+import { QUERIES, type FindQuery } from './queries.ts';
+import { runOne, runQuery } from './run-query.ts';
 
 /** A lease is good for so long unless it is renewed, ms. */
 export const TRANSFER_LEASE_MS = 10_000;
@@ -60,6 +60,55 @@ export async function createTransfer(
     return { job, replayed: false };
   });
 }
+
+/** Transfers that somebody is to work on. */
+export interface DueTransfers {
+  kinds: readonly TransferKind[];
+  states: readonly JobState[];
+  /** What else must hold. */
+  when?: Record<string, unknown>;
+}
+
+/** As a filter of jobs. */
+export const dueFilter = ({ kinds, states, when = {} }: DueTransfers): Record<string, unknown> => ({
+  'transfer.kind': { $in: kinds },
+  state: { $in: states },
+  ...when,
+});
+
+/**
+ * Those that nobody works on, and that do not wait: by priority, then the oldest first. Their index has each state in
+ * this order, so none is sorted, and what has ended is not looked at.
+ */
+export const dueQuery = (
+  due: DueTransfers,
+  except: readonly string[],
+  limit: number,
+  now: Date,
+): FindQuery => ({
+  from: 'jobs',
+  filter: {
+    ...dueFilter(due),
+    _id: { $nin: except },
+    $and: [
+      { $or: [{ 'transfer.lease': null }, { 'transfer.lease.until': { $lte: now } }] },
+      { $or: [{ state: { $ne: 'waiting' } }, { 'waiting.until': { $lte: now } }] },
+    ],
+  },
+  sort: { rank: 1, _id: 1 },
+  limit,
+  hint: 'dueTransfers',
+  projection: { _id: 1 },
+});
+
+/** Ids of transfers that have something to do and that nobody works on. */
+export const dueTransfers = async (
+  store: Store,
+  due: DueTransfers,
+  except: readonly string[],
+  limit: number,
+): Promise<string[]> =>
+  (await runQuery<{ _id: string }>(store, dueQuery(due, except, limit, new Date()))).map(({ _id }) => _id);
 
 /** What somebody who works on a transfer may write of it. */
 export type TransferChange = Partial<Omit<TransferDocument, 'kind' | 'lease'>>;

@@ -10,12 +10,15 @@ import { randomUUID } from 'node:crypto';
 import type { JobState, TransferKind } from '@magpie/contracts';
 import { DISPATCHING, PASSING } from '@magpie/domain';
 import {
+  dueFilter,
+  dueTransfers,
   isUnavailable,
   leaseTransfer,
   LeaseLost,
   moveJob,
   releaseTransfer,
   TRANSFER_LEASE_MS,
+  type DueTransfers,
   type JobDocument,
   type Move,
   type Store,
@@ -38,14 +41,20 @@ const ENDINGS_AT_ONCE = 8;
  * Uploads are the gateway's, and tus clients come back to theirs: ours is one in one request that has begun and that
  * no gateway holds any more.
  */
-const ABANDONED = {
-  'transfer.kind': 'upload',
-  'transfer.options.protocol': 'raw',
-  state: { $in: DISPATCHING },
+const ABANDONED: DueTransfers = {
+  kinds: ['upload'],
+  states: DISPATCHING,
+  when: { 'transfer.options.protocol': 'raw' },
 };
-const KINDS: readonly TransferKind[] = ['upload', 'import', 'export'];
-const ENDING = { $or: [{ 'transfer.kind': { $in: KINDS }, state: { $in: PASSING } }, ABANDONED] };
-const RUNNING = { 'transfer.kind': { $in: ['import', 'export'] }, state: { $in: DISPATCHING } };
+const ENDING: DueTransfers = { kinds: ['upload', 'import', 'export'], states: PASSING };
+/**
+ * After an outage the gateways that still have their senders take their leases back within a second or two, though they
+ * ran out long ago: abandoned is an upload only when the database has answered for so long, ms.
+ */
+const WELL_MS = 10_000;
+/** An answer that takes longer counts as none, ms. */
+const SLOW_MS = 3000;
+const RUNNING: DueTransfers = { kinds: ['import', 'export'], states: DISPATCHING };
 
 type TransferJob = JobDocument & { transfer: TransferDocument };
 
@@ -67,6 +76,8 @@ export class Engine {
   readonly #ending = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
   #looking: Promise<void> = Promise.resolve();
+  /** Since when the database answers. */
+  #wellSince = performance.now();
 
   constructor(deps: EngineDeps) {
     this.#deps = deps;
@@ -86,28 +97,41 @@ export class Engine {
   async #look(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
+      const asked = performance.now();
+      let answered = false;
       try {
         await this.#takeUp();
+        answered = performance.now() - asked < SLOW_MS;
       } catch (error) {
         this.#deps.onError(error);
       }
+      if (!answered) this.#wellSince = performance.now();
       await sleep(LOOK_MS, signal);
     }
   }
 
   async #takeUp(): Promise<void> {
     await this.#takeUpOf(this.#ending, ENDING, ENDINGS_AT_ONCE);
+    if (performance.now() - this.#wellSince > WELL_MS)
+      await this.#takeUpOf(this.#ending, ABANDONED, ENDINGS_AT_ONCE);
     await this.#takeUpOf(this.#running, RUNNING, this.#deps.atOnce);
   }
 
-  async #takeUpOf(busy: Map<string, Promise<void>>, which: object, atOnce: number): Promise<void> {
+  async #takeUpOf(busy: Map<string, Promise<void>>, due: DueTransfers, atOnce: number): Promise<void> {
     const room = atOnce - busy.size;
     if (room <= 0) return;
-    for (const id of await this.#due(which, room)) {
+    const { store } = this.#deps;
+    const mine = [...this.#running.keys(), ...this.#ending.keys()];
+    for (const id of await dueTransfers(store, due, mine, room)) {
       if (this.#closing.signal.aborted || busy.size >= atOnce) return;
       // As it was found: an upload that was paused and is resumed by now has its bytes to come.
-      const { store } = this.#deps;
-      const job = (await leaseTransfer(store, id, this.#holder, undefined, which)) as TransferJob | null;
+      const job = (await leaseTransfer(
+        store,
+        id,
+        this.#holder,
+        undefined,
+        dueFilter(due),
+      )) as TransferJob | null;
       if (job === null) continue;
       busy.set(
         id,
@@ -116,27 +140,6 @@ export class Engine {
           .finally(() => busy.delete(id)),
       );
     }
-  }
-
-  /** What has something to do and nobody works on, the oldest first. */
-  async #due(which: object, room: number): Promise<string[]> {
-    const now = new Date();
-    const found = await this.#deps.store.jobs.collection
-      .find(
-        {
-          ...which,
-          _id: { $nin: [...this.#running.keys(), ...this.#ending.keys()] },
-          $and: [
-            { $or: [{ 'transfer.lease': null }, { 'transfer.lease.until': { $lte: now } }] },
-            { $or: [{ state: { $ne: 'waiting' } }, { 'waiting.until': { $lte: now } }] },
-          ],
-        } as never,
-        { projection: { _id: 1 } },
-      )
-      .sort({ rank: 1, _id: 1 })
-      .limit(room)
-      .toArray();
-    return found.map(({ _id }) => String(_id));
   }
 
   /** Brings one transfer as far as it goes now. */
@@ -180,12 +183,12 @@ export class Engine {
         'transfer_quarantined',
         `${String(MAX_DEATHS)} times in a row the service ended while it worked on this, and got no further`,
       );
-    if (watched.job.state !== 'running' || watched.job.retrying)
-      await this.#move(watched, {
-        from: DISPATCHING,
-        to: 'running',
-        set: { waiting: null, retrying: false, error: null },
-      });
+    if (watched.job.state !== 'running' || watched.job.retrying) {
+      // A retry may begin anew: then its first row is further again.
+      const anew = watched.job.retrying ? { 'transfer.furthest': { bytes: 0, rows: 0 } } : {};
+      const set = { waiting: null, retrying: false, error: null, ...anew };
+      await this.#move(watched, { from: DISPATCHING, to: 'running', set });
+    }
     if (!(await handler.run(watched))) return true;
     await watched.refresh();
     await this.#move(watched, {
@@ -305,11 +308,16 @@ class Watched implements Work {
     options: Parameters<Work['commit']>[1] = {},
   ): Promise<void> {
     const wanted = typeof change === 'function' ? change(this.#job) : change;
-    const { bytes, rows } = this.#job.transfer;
-    // Only what gets further counts: a try may write that it begins, and fail again.
-    const further = (wanted.rows ?? 0) > rows || (wanted.bytes ?? 0) > bytes;
+    // Only what gets further than any try before counts: one may begin anew, and fail at the same place again.
+    const before = this.#job.transfer.furthest ?? this.#job.transfer;
+    const now = {
+      bytes: Math.max(before.bytes, wanted.bytes ?? 0),
+      rows: Math.max(before.rows, wanted.rows ?? 0),
+    };
+    const further = now.rows > before.rows || now.bytes > before.bytes;
     const all: TransferChange = {
       ...(further ? { failures: 0, deaths: 0 } : {}),
+      furthest: now,
       ...wanted,
       rate: this.#rate(wanted),
     };

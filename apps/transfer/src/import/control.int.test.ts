@@ -85,15 +85,14 @@ test('a file that no service outlives fails after five, and can be tried again',
     // As if it had got no further, and nobody had had to wait for its lease to run out.
     await set({
       'transfer.lease.until': new Date(0),
-      'transfer.rows': Number.MAX_SAFE_INTEGER,
-      'transfer.bytes': Number.MAX_SAFE_INTEGER,
+      'transfer.furthest': { rows: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER },
     });
   }
   await world.addService();
   const { error, transfer } = await world.until(id, 'failed');
   expect(error?.code).toBe('transfer_quarantined');
   expect(transfer.deaths).toBe(0);
-  await set({ 'transfer.rows': 0, 'transfer.bytes': 0, 'transfer.deaths': 4 });
+  await set({ 'transfer.deaths': 4 });
   await world.control(id, 'retry');
   const { counts, transfer: after } = await world.until(id, 'completed');
   expect(counts.discovered).toBe(3000);

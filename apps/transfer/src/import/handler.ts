@@ -92,6 +92,7 @@ class Importer {
     this.#work.surelyOurs();
     const rejects = await Rejects.open(this.#places, this.#work.id, this.#state.rejects);
     try {
+      await this.#acceptAnew(rejects);
       if (!(await this.#readAll(opened, sink, rejects))) return false;
     } catch (error) {
       if (error instanceof TransferFault) await this.#end(sink, error, false);
@@ -110,6 +111,13 @@ class Importer {
     await this.#end(sink, none, true);
     if (none !== null) throw none;
     return true;
+  }
+
+  /** The list has expired and begins anew: committed before it grows, else the next one would cut it in a row. */
+  async #acceptAnew({ size }: Rejects): Promise<void> {
+    if (size >= this.#state.rejects) return;
+    this.#state = { ...this.#state, rejects: size };
+    await this.#work.commit({ checkpoint: { ...this.#state } });
   }
 
   /** Gives whether it came to the end of the file. */

@@ -6,7 +6,7 @@
  * A line of the ledger is unique by job and item, so a row that the file has twice is brought once, also after a death.
  */
 import { nextOrder } from '@magpie/domain';
-import type { ItemDocument, LinkDocument, Store } from '@magpie/store';
+import { handOn, type ItemDocument, type LinkDocument, type Store } from '@magpie/store';
 import type { Session } from '../engine/work.ts';
 import type { ItemRow } from './item-rows.ts';
 import { NOTHING, type Sink } from './sink.ts';
@@ -177,5 +177,13 @@ export async function forgetAnnounced(
   const mine = { _id: { $in: announced.filter((id) => !linked.has(id)) }, importedBy: importId };
   await store.items.collection.updateMany(mine as never, { $inc: { refs: -1 } }, { session });
   await store.items.collection.deleteMany({ ...mine, refs: { $lte: 0 } } as never, { session });
+  const stay = await store.items.collection
+    .find(mine as never, { session, projection: { _id: 1 } })
+    .toArray();
+  await handOn(
+    store,
+    session,
+    stay.map(({ _id }) => String(_id)),
+  );
   await store.items.collection.updateMany(mine as never, { $unset: { importedBy: 1 } }, { session });
 }

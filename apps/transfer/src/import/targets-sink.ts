@@ -18,7 +18,7 @@ import type { Load, Outcome } from './state.ts';
 import type { TargetRow } from './target-rows.ts';
 
 /** One import makes no more. */
-export const MAX_JOBS = 10_000;
+const MAX_JOBS = 10_000;
 
 export interface Importing {
   store: Store;

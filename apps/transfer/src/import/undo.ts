@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import {
   discardTargets,
   moreTargets,
-  removeTargets,
+  removeTargetsWithin,
   takeBackBatch,
   terminateImported,
   type JobDocument,
@@ -31,8 +31,16 @@ export async function undoImport(work: Work, places: Places): Promise<boolean> {
     return true;
   }
   if (load !== null) {
-    const removed = await removeTargets(store, load.id);
-    await tell(work, { targets: removed });
+    let removed = 0;
+    await work.commit(
+      {},
+      {
+        inside: async (session) => {
+          removed = await removeTargetsWithin(store, session, load.id);
+          if (removed > 0) await add(work, session, { targets: removed });
+        },
+      },
+    );
     if (moreTargets(removed)) return true;
     await discardTargets(store, load.id);
   }
@@ -76,9 +84,6 @@ async function add({ store, id }: Work, session: Session, told: Told): Promise<v
   );
   await store.jobs.collection.updateOne({ _id: id } as never, { $inc: inc }, { session });
 }
-
-const tell = (work: Work, told: Told): Promise<void> =>
-  work.commit({}, { inside: (session) => add(work, session, told) });
 
 async function reportOf(store: Store, id: string): Promise<{ rolledBack?: Told }> {
   const job = (await store.jobs.collection.findOne({ _id: id } as never, {
