@@ -68,7 +68,7 @@ export const gatewayConfig = defineConfig({
     schema: Type.Integer({ minimum: 1, maximum: 1000 }),
     default: 16,
     describe:
-      'Uploads that are received at a time; paused ones do not count, but four times as many may be open',
+      'Uploads that are received at a time; one that is resumed beyond it waits its turn. Four times as many may be open',
   },
   MAGPIE_UPLOAD_MAX_BYTES: {
     schema: Bytes({ minimum: 1 }),
@@ -78,7 +78,8 @@ export const gatewayConfig = defineConfig({
   MAGPIE_UPLOAD_SILENCE: {
     schema: Duration({ minimum: 1000 }),
     default: 10 * 60_000,
-    describe: 'A sender of an upload that is silent for so long, while it is not paused, is cut off',
+    describe:
+      'A sender of an upload that is silent for so long, while it is not paused, is cut off; by tus after a minute at most',
   },
   MAGPIE_TRANSFER_KEEP: {
     schema: Duration({ minimum: 1000 }),

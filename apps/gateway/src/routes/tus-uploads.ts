@@ -28,8 +28,6 @@ import { TusServer } from '../tus/tus-server.ts';
 import { isUploadId } from '../tus/upload-jobs.ts';
 import { jobView } from '../views.ts';
 
-/** A client that is silent for so long in the middle of a request is cut off, ms. */
-const SILENCE_MS = 60_000;
 /** So long is read on for nothing after an answer that came before all bytes did, ms. */
 const LINGER_MS = 2000;
 
@@ -46,7 +44,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     url: `${base}/api/v1/uploads`,
     maxBytes: config.MAGPIE_UPLOAD_MAX_BYTES,
     keepMs: config.MAGPIE_TRANSFER_KEEP,
-    silenceMs: SILENCE_MS,
   });
 
   // The bytes are nobody's but the upload's: no parser touches them.

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
-import { startGateway, type TestGateway } from './gateway.ts';
+import { startGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts';
 import { Sender, type SenderOptions } from './sender.ts';
 
 export const MB = 1024 * 1024;
@@ -31,8 +31,11 @@ export class UploadWorld {
   readonly data: string;
   readonly base: string;
 
-  /** A gateway that takes three uploads at once, of 64 MB each, from senders that are silent for two seconds at most. */
-  static async make(env: Record<string, string> = {}): Promise<UploadWorld> {
+  /** A gateway that takes three uploads at once, of 64 MB each, from senders that may be silent for a minute. */
+  static async make(
+    env: Record<string, string> = {},
+    store?: TestGatewayOptions['store'],
+  ): Promise<UploadWorld> {
     const data = await mkdtemp(join(tmpdir(), 'magpie-upload-'));
     const gateway = await startGateway({
       env: {
@@ -40,9 +43,10 @@ export class UploadWorld {
         MAGPIE_DISK_RESERVE: '0',
         MAGPIE_UPLOAD_MAX_BYTES: String(64 * MB),
         MAGPIE_UPLOADS: '3',
-        MAGPIE_UPLOAD_SILENCE: '2s',
+        MAGPIE_UPLOAD_SILENCE: '60s',
         ...env,
       },
+      ...(store ? { store } : {}),
     });
     return new UploadWorld(gateway, data, await gateway.listen());
   }

@@ -43,26 +43,17 @@ export function currentExchange(): Exchange {
 }
 
 /**
- * The bytes of a body until its end, or until the connection breaks: `broken` is then called. A client that is silent
- * for `silenceMs` while its bytes are waited for is cut off. Otherwise the connection stays as it is.
+ * The bytes of a body until its end, or until the connection breaks: `broken` is then called. The connection stays as it
+ * is.
  */
 export async function* bytesOf(
   body: IncomingMessage,
-  silenceMs: number,
   broken: () => void,
 ): AsyncGenerator<Buffer, void, void> {
-  const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, void>;
   try {
-    for (;;) {
-      const timer = setTimeout(() => body.destroy(), silenceMs);
-      const next = await chunks.next().finally(() => clearTimeout(timer));
-      if (next.done) break;
-      yield next.value;
-    }
+    yield* body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     if (!body.complete) broken();
   } catch {
     broken();
-  } finally {
-    await chunks.return?.();
   }
 }

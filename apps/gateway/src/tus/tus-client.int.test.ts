@@ -101,6 +101,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     const port = await freePort();
     let cuts = 0;
     let kills = 0;
+    let starting: Promise<void> = Promise.resolve();
     const proxy = await startBreakingProxy(MIB, async (time) => {
       // What it was sent last is on its way to the disk.
       await sleep(20);
@@ -108,7 +109,9 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       if (time === 4 || time === 9) {
         kills++;
         await kill();
-        void startChild(port, proxy.url);
+        starting = startChild(port, proxy.url);
+        // Told below.
+        starting.catch(() => undefined);
       } else cuts++;
       return 'cut';
     });
@@ -117,6 +120,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     const content = randomBytes(20 * MIB);
     const id = await upload(proxy.url, content).done;
     expect([cuts, kills]).toEqual([10, 2]);
+    await starting;
     expect(sha256(readFileSync(join(data, 'uploads', id)))).toBe(sha256(content));
     const job = (await (await fetch(`${proxy.url}/api/v1/jobs/${id}`)).json()) as Job;
     expect(job).toMatchObject({

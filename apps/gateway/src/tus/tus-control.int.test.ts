@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
@@ -97,6 +98,8 @@ describe('control of the job', () => {
   it('pause stalls the request under way and refuses new ones; resume goes on in it', async () => {
     const content = randomBytes(16 * MIB);
     const id = await world.create(content.length);
+    let socket: Socket | undefined;
+    world.gateway.app.server.once('connection', (opened: Socket) => (socket = opened));
     const first = await world.sending(id, 0, content.length, content.subarray(0, MIB));
     await world.control(id, 'pause');
     await until(async () => (await world.jobOf(id)).state === 'paused', 'it is paused', 3000);
@@ -104,7 +107,8 @@ describe('control of the job', () => {
     first.out.end(content.subarray(MIB));
     await sleep(1500);
     expect(await world.offsetOf(id)).toBe(at);
-    expect(first.out.writableLength).toBeGreaterThan(0);
+    // All of the rest is on its way, and none of it is read.
+    expect(socket?.bytesRead).toBeLessThan(2 * MIB);
     const second = await world.chunk(id, at, Buffer.from('x'));
     expect([second.status, codeOf(second), second.headers['retry-after']]).toEqual([
       423,
@@ -115,6 +119,27 @@ describe('control of the job', () => {
     expect((await first.answer).status).toBe(204);
     expect(sha256(world.fileOf(id))).toBe(sha256(content));
   });
+
+  it('a silent client is cut off, and can go on; one that is paused is not', async () => {
+    const impatient = await TusWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
+    try {
+      const content = randomBytes(2 * MIB);
+      const id = await impatient.create(content.length);
+      const first = await impatient.sending(id, 0, content.length, content.subarray(0, MIB / 2));
+      await impatient.control(id, 'pause');
+      await until(async () => (await impatient.jobOf(id)).state === 'paused', 'it is paused', 3000);
+      await sleep(5500);
+      await impatient.control(id, 'resume');
+      first.out.write(content.subarray(MIB / 2, MIB));
+      await until(async () => impatient.partSize(id) === MIB, 'it goes on in the same request');
+      const ended = await first.answer;
+      expect([ended.status, codeOf(ended)]).toEqual([503, 'upload_cut_off']);
+      expect(await impatient.offsetOf(id)).toBe(MIB);
+      expect((await impatient.chunk(id, MIB, content.subarray(MIB))).status).toBe(204);
+    } finally {
+      await impatient.close();
+    }
+  }, 60_000);
 
   it('stop keeps what came, and a retry goes on with it', async () => {
     const content = randomBytes(2 * MIB);

@@ -35,8 +35,6 @@ export interface TusOptions {
   maxBytes: number;
   /** MAGPIE_TRANSFER_KEEP, ms. */
   keepMs: number;
-  /** A client that is silent for so long in the middle of a request is cut off, ms. */
-  silenceMs: number;
 }
 
 export interface TusAnswer {
@@ -49,9 +47,9 @@ export class TusServer {
   readonly #server: Server;
 
   constructor(options: TusOptions) {
-    const { store, uploads, announce, url, maxBytes, keepMs, silenceMs } = options;
+    const { store, uploads, announce, url, maxBytes, keepMs } = options;
     const jobs = new UploadJobs({ store, uploads, announce });
-    const datastore = new UploadStore({ uploads, jobs, maxBytes, keepMs, silenceMs });
+    const datastore = new UploadStore({ uploads, jobs, maxBytes, keepMs });
     this.jobs = jobs;
     this.#server = new Server({
       path: new URL(url).pathname,

@@ -2,9 +2,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, stat, type FileHandle } from 'node:fs/promises';
-import { isDiskFull } from '../uploads/file-writer.ts';
 import { Lines } from '../uploads/lines.ts';
-import type { Receiving } from '../uploads/receiving.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -35,23 +33,6 @@ export async function openAfter({ part, file }: Paths, offset: number): Promise<
 export async function cutOff(handle: FileHandle, offset: number): Promise<void> {
   await handle.truncate(offset);
   await handle.datasync();
-}
-
-/** Writes all of a chunk; waits while the disk has no room. @throws ReceivingEnded */
-export async function writeAt(
-  handle: FileHandle,
-  chunk: Buffer,
-  position: number,
-  receiving: Receiving,
-): Promise<void> {
-  for (let done = 0; done < chunk.length;) {
-    try {
-      done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      await receiving.whenRoom(chunk.length - done);
-    }
-  }
 }
 
 /**

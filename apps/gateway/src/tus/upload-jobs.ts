@@ -96,8 +96,8 @@ export class UploadJobs {
   async terminate(job: TransferJob): Promise<void> {
     if (isEnded(job.state)) {
       const { store, uploads } = this.#options;
-      const removed = await withUpload(store, job._id, ENDED, async (holder, { transfer }) => {
-        await uploads.remove(job._id);
+      const removed = await withUpload(store, job._id, ENDED, async (holder, { transfer }, surelyOurs) => {
+        await uploads.remove(job._id, surelyOurs);
         await changeTransfer(store, job._id, holder, {
           file: null,
           expiresAt: null,

@@ -10,7 +10,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { DataStore, Metadata, Upload } from '@tus/server';
 import type { Readable } from 'node:stream';
-import { renameForGood, requireSha256 } from '../uploads/file-writer.ts';
+import { renameForGood, requireSha256, writeAt } from '../uploads/file-writer.ts';
 import { HttpProblem } from '../problems.ts';
 import { Lines } from '../uploads/lines.ts';
 import { ReceivingEnded } from '../uploads/gate.ts';
@@ -18,7 +18,7 @@ import type { Receiving, TransferJob } from '../uploads/receiving.ts';
 import type { Uploads } from '../uploads/uploads.ts';
 import { bytesOf, currentExchange, type Exchange } from './exchange.ts';
 import { locked, refusal, terminated, tooLong } from './problems.ts';
-import { bytesAt, cutOff, digestOf, openAfter, writeAt, type Paths } from './upload-file.ts';
+import { bytesAt, cutOff, digestOf, openAfter, type Paths } from './upload-file.ts';
 import type { UploadJobs } from './upload-jobs.ts';
 
 /** What works, in the words of `Tus-Extension`. */
@@ -38,8 +38,6 @@ export interface UploadStoreOptions {
   maxBytes: number;
   /** MAGPIE_TRANSFER_KEEP, ms. */
   keepMs: number;
-  /** A sender that is silent for so long counts as gone, ms. */
-  silenceMs: number;
 }
 
 export class UploadStore extends DataStore {
@@ -103,7 +101,7 @@ export class UploadStore extends DataStore {
     const exchange = currentExchange();
     const { receiving } = exchange;
     if (receiving === undefined) return exchange.job === undefined ? offset : this.offsetOf(exchange.job);
-    const handle = await openAfter(this.#paths(id), offset);
+    const handle = await this.#openAfter(receiving, offset);
     try {
       return await this.#receive(exchange, receiving, handle, offset);
     } catch (error) {
@@ -147,7 +145,7 @@ export class UploadStore extends DataStore {
   async finish(exchange: Exchange, id: string): Promise<void> {
     const receiving = await this.hold(exchange, id);
     const size = receiving.job.transfer.totalBytes ?? 0;
-    const handle = await openAfter(this.#paths(id), size);
+    const handle = await this.#openAfter(receiving, size);
     try {
       receiving.written(size - receiving.bytes);
       exchange.job = await this.#complete(exchange, receiving, handle, size);
@@ -175,7 +173,7 @@ export class UploadStore extends DataStore {
     handle: FileHandle,
     offset: number,
   ): Promise<number> {
-    const { jobs, uploads, maxBytes, silenceMs } = this.#options;
+    const { jobs, uploads, maxBytes } = this.#options;
     const { checksum, body } = exchange;
     // As this request knows it: a look that was under way may not have seen its Upload-Length yet.
     const { job = receiving.job } = exchange;
@@ -192,11 +190,11 @@ export class UploadStore extends DataStore {
     let broken = false;
     let failure: unknown;
     try {
-      const chunks = bytesOf(body, silenceMs, () => (broken = true));
+      const chunks = bytesOf(body, () => (broken = true));
       for await (const chunk of receiving.gate(chunks)) {
         if (position + chunk.length > limit) throw tooLong();
         checksum?.update(chunk);
-        await writeAt(handle, chunk, position, receiving);
+        await writeAt(receiving, handle, chunk, position);
         position += chunk.length;
         this.#count(exchange, chunk.length, lines.in(chunk));
       }
@@ -220,6 +218,12 @@ export class UploadStore extends DataStore {
     if (position === job.transfer.totalBytes)
       exchange.job = await this.#complete(exchange, receiving, handle, position);
     return position;
+  }
+
+  /** @throws HttpProblem `upload_locked` when somebody else may have it by now, and what he wrote would be cut off */
+  async #openAfter(receiving: Receiving, offset: number): Promise<FileHandle> {
+    if (!receiving.isSure) throw locked();
+    return openAfter(this.#paths(receiving.id), offset);
   }
 
   #count(exchange: Exchange, bytes: number, rows: number): void {
@@ -248,7 +252,7 @@ export class UploadStore extends DataStore {
       requireSha256(job, sha256);
     } catch (error) {
       // Sent again it would be the same: it is over.
-      await uploads.remove(id);
+      await uploads.remove(id, () => receiving.surelyOurs());
       await receiving.fail((error as HttpProblem).code, (error as HttpProblem).message);
       throw error;
     }

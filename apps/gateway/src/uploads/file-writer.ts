@@ -6,7 +6,7 @@ import { Lines } from './lines.ts';
 import type { Receiving } from './receiving.ts';
 
 /** An error of the file system that means that there is no room. */
-export const isDiskFull = (error: unknown): boolean =>
+const isDiskFull = (error: unknown): boolean =>
   ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
 
 export interface Written {
@@ -62,7 +62,13 @@ async function create(receiving: Receiving, path: string): Promise<FileHandle> {
 export const tooLarge = (maxBytes: number): HttpProblem =>
   new HttpProblem('upload_too_large', `At most ${maxBytes} bytes.`);
 
-async function writeAt(receiving: Receiving, file: FileHandle, chunk: Buffer, at: number): Promise<void> {
+/** Writes all of a chunk; waits while the disk has no room. @throws ReceivingEnded */
+export async function writeAt(
+  receiving: Receiving,
+  file: FileHandle,
+  chunk: Buffer,
+  at: number,
+): Promise<void> {
   for (let done = 0; done < chunk.length;) {
     try {
       done += (await file.write(chunk, done, chunk.length - done, at + done)).bytesWritten;

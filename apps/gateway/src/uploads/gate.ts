@@ -31,6 +31,8 @@ export interface GateOptions {
   pauseMs?: number;
   /** Whether bytes are wanted, as far as is known. */
   isWanted: () => boolean;
+  /** Milliseconds since some time. */
+  now?: () => number;
   /** Somebody waits for the gate to open: whether bytes are wanted is to be looked at. */
   onClosed: () => void;
 }
@@ -132,7 +134,7 @@ export class Gate {
 
   /** Whoever waits looks again. Silence counts only while bytes are wanted, and nobody is kept waiting for ever. */
   look(): void {
-    const now = performance.now();
+    const now = this.#now();
     const { isWanted, room, silenceMs, pauseMs = PAUSE_MS } = this.#options;
     if (isWanted()) this.#closedAt = undefined;
     else if (now - (this.#closedAt ??= now) > pauseMs) this.#ended ??= new ReceivingEnded('cut off');
@@ -142,9 +144,13 @@ export class Gate {
     for (const woken of [...this.#waiting]) woken();
   }
 
+  #now(): number {
+    return (this.#options.now ?? (() => performance.now()))();
+  }
+
   /** What the sender gives next, or the end, whichever is first. */
   async #heard<T>(pending: Promise<T>): Promise<T> {
-    const silence = { since: performance.now() };
+    const silence = { since: this.#now() };
     this.#silences.add(silence);
     try {
       return await this.#orEnd(pending);

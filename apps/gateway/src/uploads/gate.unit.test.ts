@@ -4,14 +4,16 @@ import { Room } from './room.ts';
 
 const chunk = Buffer.from('a chunk');
 
-/** A gate that is looked at often, with a source that gives chunks as they are pulled. */
+/** A gate that is looked at often, with a clock of its own and a source that gives chunks as they are pulled. */
 function gateOf({ silenceMs = 60_000, pauseMs = 60_000, speaks = true } = {}) {
   let wanted = true;
   let pulled = 0;
+  let clock = 0;
   const gate = new Gate({
     room: new Room('/', 0, async () => Infinity),
     silenceMs,
     pauseMs,
+    now: () => clock,
     isWanted: () => wanted,
     onClosed: () => undefined,
   });
@@ -38,6 +40,10 @@ function gateOf({ silenceMs = 60_000, pauseMs = 60_000, speaks = true } = {}) {
     gate,
     reading,
     want: (is: boolean) => (wanted = is),
+    pass: (ms: number) => {
+      clock += ms;
+      gate.look();
+    },
     counts: () => ({ passed, pulled }),
   };
 }
@@ -62,18 +68,24 @@ it('pulls nothing while nothing is wanted, and goes on with the same bytes', asy
 });
 
 it('keeps nobody waiting for ever', async () => {
-  const { reading, want } = gateOf({ pauseMs: 100 });
+  const { gate, reading, want, pass } = gateOf({ pauseMs: 1000 });
   want(false);
+  pass(0);
+  pass(1000);
+  expect(gate.ended).toBeUndefined();
+  pass(1);
   expect(await reading).toBe('cut off');
 });
 
 it('does not take a pause for silence, nor many short ones for a long one', async () => {
-  const { gate, reading, want } = gateOf({ silenceMs: 100, pauseMs: 600 });
+  const { gate, reading, want, pass } = gateOf({ silenceMs: 1000, pauseMs: 6000, speaks: false });
+  await sleep(20);
   for (let i = 0; i < 5; i++) {
     want(false);
-    await sleep(150);
+    pass(0);
+    pass(1500);
     want(true);
-    await sleep(40);
+    pass(400);
   }
   expect(gate.ended).toBeUndefined();
   gate.end('closing');
@@ -81,6 +93,10 @@ it('does not take a pause for silence, nor many short ones for a long one', asyn
 });
 
 it('takes silence while bytes are wanted for the end', async () => {
-  const { reading } = gateOf({ silenceMs: 100, speaks: false });
+  const { gate, reading, pass } = gateOf({ silenceMs: 1000, speaks: false });
+  await sleep(20);
+  pass(1000);
+  expect(gate.ended).toBeUndefined();
+  pass(1);
   expect(await reading).toBe('cut off');
 });

@@ -45,6 +45,7 @@ export async function receiveRaw(
   };
   request.once('close', gone);
   try {
+    receiving.surelyOurs();
     await rm(part, { force: true });
     const { bodySha256, ...written } = await takeFile(receiving, request, part, maxBytes);
     if (announced !== undefined && announced !== bodySha256)
@@ -66,7 +67,7 @@ export async function receiveRaw(
       await receiving.stopped({ file: null, expiresAt: uploads.expiry() });
       throw new HttpProblem('upload_stopped');
     }
-    await uploads.remove(receiving.id);
+    await uploads.remove(receiving.id, () => receiving.surelyOurs());
     if (ended === 'terminating') throw new HttpProblem('upload_terminated');
     // Also when all of it had come, and the sender was gone before it was read.
     const broken = request.destroyed && (!request.complete || error === request.errored);

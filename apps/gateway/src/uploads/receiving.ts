@@ -3,11 +3,13 @@
  *
  * While the lease is not confirmed the gate is closed; of two who hold a job for theirs, one writes.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '@magpie/contracts';
 import { isEnded } from '@magpie/domain';
 import {
   changeTransfer,
   findJob,
+  isUnavailable,
   leaseTransfer,
   LeaseLost,
   moveJob,
@@ -20,15 +22,15 @@ import {
   type TransferDocument,
   type TransferFile,
 } from '@magpie/store';
-import { Gate, type EndReason } from './gate.ts';
+import { Gate, ReceivingEnded, type EndReason } from './gate.ts';
 import { Pace } from './pace.ts';
 import type { Room } from './room.ts';
 
 const LOOK_MS = 250;
 const RENEW_MS = 2000;
 const PROGRESS_MS = 1000;
-/** A lease that was not renewed for so long may be somebody else's soon. */
-const DOUBTFUL_MS = TRANSFER_LEASE_MS - 2000;
+/** So long after it was asked for a lease is surely one's own, by this process's clock. */
+export const SURE_MS = TRANSFER_LEASE_MS - 2000;
 
 /** In which it comes to run when bytes come. */
 const STARTS: readonly JobState[] = ['queued', 'waiting', 'failed', 'stopped'];
@@ -41,12 +43,16 @@ export interface ReceivingOptions {
   /** As `leaseTransfer` gave it. */
   job: TransferJob;
   holder: string;
+  /** When the lease was asked for, by `performance.now()`. */
+  leasedAt: number;
   /** Tells whoever listens that the job changed. */
   announce: (job: JobDocument) => void;
   onError: (error: unknown) => void;
   room: Room;
   /** A sender that is silent for so long, while bytes are wanted, counts as gone; ms. */
   silenceMs: number;
+  /** Of all that are received at once: false while it is not this one's turn. Given when it is paused, and at its end. */
+  turn: { take: () => boolean; give: () => void };
 }
 
 export class Receiving {
@@ -58,7 +64,7 @@ export class Receiving {
   #rows: number;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  #renewedAt = performance.now();
+  #renewedAt: number;
   #toldAt = performance.now();
   /** What the job was last told. */
   #told = '';
@@ -69,6 +75,7 @@ export class Receiving {
   constructor(options: ReceivingOptions) {
     this.#options = options;
     this.#job = options.job;
+    this.#renewedAt = options.leasedAt;
     this.#bytes = options.job.transfer.bytes;
     this.#rows = options.job.transfer.rows;
     this.#pace = new Pace(this.#bytes, this.#rows);
@@ -92,6 +99,11 @@ export class Receiving {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The lease was renewed lately, so nobody else has it. */
+  get isSure(): boolean {
+    return performance.now() - this.#renewedAt < SURE_MS;
   }
 
   /** Why no more bytes are taken; undefined while they are. */
@@ -146,13 +158,27 @@ export class Receiving {
     this.#rows += rows;
   }
 
+  /** Bytes of others may be taken instead. Idempotent. */
+  giveTurn(): void {
+    this.#options.turn.give();
+  }
+
+  /**
+   * Right before a file is touched: throws when the lease was not renewed lately. Who was frozen leaves alone what may be
+   * another one's by now.
+   * @throws ReceivingEnded
+   */
+  surelyOurs(): void {
+    if (!this.isSure) throw new ReceivingEnded('lost');
+  }
+
   /** Takes no more bytes: the gate throws. What is left to do is its owner's. */
   abort(reason: EndReason): void {
     this.#gate.end(reason);
   }
 
   /**
-   * The file is complete and in its place: the job is. Waits while the job is paused.
+   * The file is complete and in its place: the job is. Waits while the job is paused, and while the database is away.
    * @throws ReceivingEnded when something else was asked for in the same moment
    */
   async complete(file: TransferFile, change: Omit<TransferChange, 'file'> = {}): Promise<JobDocument> {
@@ -161,14 +187,14 @@ export class Receiving {
       await this.#hush();
       try {
         await this.#commit({ ...change, file, totalBytes: file.bytes, rate: { bytes: 0, rows: 0 } });
+        const set = { endedAt: new Date(), waiting: null, error: null };
+        const job = await this.#leave({ from: LIVE, to: 'completed', set });
+        if (job !== null) return job;
       } catch (error) {
-        if (!(error instanceof LeaseLost)) throw error;
-        this.abort('lost');
-        continue;
+        if (error instanceof LeaseLost) this.abort('lost');
+        else if (!isUnavailable(error)) throw error;
+        else await sleep(LOOK_MS);
       }
-      const set = { endedAt: new Date(), waiting: null, error: null };
-      const job = await this.#leave({ from: LIVE, to: 'completed', set });
-      if (job !== null) return job;
       await this.#look();
     }
   }
@@ -196,14 +222,22 @@ export class Receiving {
 
   /**
    * Whether this is still the one that holds the job, renewed now. Not when it is over: then somebody else had it and
-   * gave it back, and its files are not this one's to touch.
+   * gave it back, and its files are not this one's to touch. While the database is away and nothing else has ended it,
+   * it is waited for.
    */
   async holds(): Promise<boolean> {
     const { store, holder } = this.#options;
-    const job = await leaseTransfer(store, this.id, holder);
-    if (job === null || job.transfer?.lease?.holder !== holder || isEnded(job.state)) return false;
-    this.#renewedAt = performance.now();
-    return true;
+    for (;;)
+      try {
+        const at = performance.now();
+        const job = await leaseTransfer(store, this.id, holder);
+        if (job === null || isEnded(job.state)) return false;
+        this.#renewedAt = at;
+        return this.isSure;
+      } catch (error) {
+        if (!isUnavailable(error) || this.ended !== undefined) throw error;
+        await sleep(LOOK_MS);
+      }
   }
 
   async #end(): Promise<void> {
@@ -224,7 +258,7 @@ export class Receiving {
   }
 
   get #goesOn(): boolean {
-    return LIVE.includes(this.#job.state) && performance.now() - this.#renewedAt < DOUBTFUL_MS;
+    return LIVE.includes(this.#job.state) && this.isSure && this.#options.turn.take();
   }
 
   /** One look at a time; who asks while one is under way gets the next. */
@@ -252,6 +286,7 @@ export class Receiving {
       if (renews) this.#renewedAt = at;
       this.#job = job;
       await this.#follow();
+      if (this.isPaused) this.giveTurn();
       if (!this.#quiet && performance.now() - this.#toldAt >= PROGRESS_MS)
         await this.#tell(this.#goesOn && !this.#options.room.full ? undefined : { bytes: 0, rows: 0 });
     } catch (error) {

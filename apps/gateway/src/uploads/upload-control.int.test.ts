@@ -1,13 +1,21 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { expireUpload } from './expiry.ts';
 import { hasBytes, inState, MB, sizeOf, UploadWorld } from '../testing/upload-world.ts';
 
 let world: UploadWorld;
+/** Cuts off who is silent for four seconds. */
+let impatient: UploadWorld;
 beforeAll(async () => {
   world = await UploadWorld.make();
+  impatient = await UploadWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
 }, 60_000);
-afterAll(() => world.close(), 30_000);
+afterAll(async () => {
+  await world.close();
+  await impatient.close();
+}, 30_000);
 
 describe('paused', () => {
   it.each([
@@ -57,23 +65,23 @@ describe('paused', () => {
   );
 
   it('longer than a silent sender may be, and stopped at once when asked to', async () => {
-    const id = await world.newJob();
-    const sender = world.send(id, { bytesPerSecond: MB });
-    await world.until(id, hasBytes);
-    await world.act(id, 'pause');
-    await world.until(id, inState('paused'));
-    await sleep(3000);
-    expect((await world.status(id)).state).toBe('paused');
-    await world.act(id, 'stop');
+    const id = await impatient.newJob();
+    const sender = impatient.send(id, { bytesPerSecond: MB });
+    await impatient.until(id, hasBytes);
+    await impatient.act(id, 'pause');
+    await impatient.until(id, inState('paused'));
+    await sleep(5500);
+    expect((await impatient.status(id)).state).toBe('paused');
+    await impatient.act(id, 'stop');
     const answer = await sender.answer;
     expect([answer.status, answer.body.code]).toEqual([409, 'upload_stopped']);
-    const job = await world.until(id, inState('stopped'));
-    expect(await world.filesOf(id)).toEqual([`${id}.part`]);
-    expect(job.transfer).toMatchObject({ file: null, bytes: await sizeOf(`${world.file(id)}.part`) });
+    const job = await impatient.until(id, inState('stopped'));
+    expect(await impatient.filesOf(id)).toEqual([`${id}.part`]);
+    expect(job.transfer).toMatchObject({ file: null, bytes: await sizeOf(`${impatient.file(id)}.part`) });
     expect(job.transfer?.expiresAt).not.toBeNull();
     // Sent again, it starts over.
-    await world.isWhole(id, world.send(id, { bytes: 1000 }));
-  });
+    await impatient.isWhole(id, impatient.send(id, { bytes: 1000 }));
+  }, 30_000);
 });
 
 describe('the number of uploads at once', () => {
@@ -113,6 +121,41 @@ describe('the number of uploads at once', () => {
   }, 60_000);
 });
 
+describe('one that is resumed beyond that number', () => {
+  it('waits its turn', async () => {
+    const small = await UploadWorld.make({ MAGPIE_UPLOADS: '1' });
+    try {
+      const begin = async () => {
+        const id = await small.newJob();
+        const sender = small.send(id, { bytes: Infinity, bytesPerSecond: 200_000 });
+        await small.until(id, hasBytes);
+        return { id, sender };
+      };
+      const first = await begin();
+      await small.act(first.id, 'pause');
+      await small.until(first.id, inState('paused'));
+      const second = await begin();
+      await small.act(first.id, 'resume');
+      const { transfer } = await small.until(first.id, inState('running'));
+      const before = (await small.status(second.id)).transfer?.bytes ?? 0;
+      await small.until(second.id, (job) => (job.transfer?.bytes ?? 0) > before + 400_000);
+      expect((await small.status(first.id)).transfer).toMatchObject({
+        bytes: transfer?.bytes,
+        bytesPerSecond: 0,
+      });
+      await small.act(second.id, 'pause');
+      await small.until(first.id, (job) => (job.transfer?.bytes ?? 0) > (transfer?.bytes ?? 0));
+      first.sender.finish();
+      await small.isWhole(first.id, first.sender);
+      await small.act(second.id, 'resume');
+      second.sender.finish();
+      await small.isWhole(second.id, second.sender);
+    } finally {
+      await small.close();
+    }
+  }, 60_000);
+});
+
 describe('a job that has no file', () => {
   it('expires, and says so', async () => {
     const id = await world.newJob();
@@ -133,6 +176,38 @@ describe('a job that has no file', () => {
     expect((await world.status(kept)).state).toBe('queued');
     const late = await world.send(id, { bytes: 10 }).answer;
     expect([late.status, late.body.code]).toEqual([410, 'upload_expired']);
+  });
+
+  it('and cannot be removed keeps no other from its end', async () => {
+    const [stuck, id] = [await world.newJob(), await world.newJob()];
+    await mkdir(world.file(stuck), { recursive: true });
+    await world.set(stuck, { 'transfer.expiresAt': new Date(1) });
+    await world.set(id, { 'transfer.expiresAt': new Date(2) });
+    await world.gateway.app.uploads.expireAbandoned();
+    expect([(await world.status(stuck)).state, (await world.status(id)).state]).toEqual(['queued', 'failed']);
+    expect(world.gateway.logged().some(({ jobId, err }) => jobId === stuck && err !== undefined)).toBe(true);
+    await rm(world.file(stuck), { recursive: true });
+    await world.gateway.app.uploads.expireAbandoned();
+    expect((await world.status(stuck)).state).toBe('failed');
+  });
+
+  it('is left alone by who was frozen while he ended it: its bytes may have come by then', async () => {
+    const id = await world.newJob();
+    await world.set(id, { 'transfer.expiresAt': new Date(Date.now() - 1) });
+    const { store } = world.gateway;
+    let removed = false;
+    const remove = async (_id: string, before: () => void): Promise<void> => {
+      const now = performance.now();
+      const clock = jest.spyOn(performance, 'now').mockReturnValue(now + 9000);
+      try {
+        before();
+      } finally {
+        clock.mockRestore();
+      }
+      removed = true;
+    };
+    await expireUpload({ store, announce: () => undefined, onError: () => undefined, remove }, id);
+    expect([removed, (await world.status(id)).state]).toEqual([false, 'queued']);
   });
 
   it('is taken up by who begins before it is ended', async () => {
@@ -227,9 +302,9 @@ describe('ended', () => {
   });
 
   it('cut off by silence', async () => {
-    const id = await world.newJob();
-    const sender = world.send(id, { bytes: Infinity, bytesPerSecond: 65_536 / 3600 });
-    await world.failedWith(id, sender, 503, 'upload_cut_off');
+    const id = await impatient.newJob();
+    const sender = impatient.send(id, { bytes: Infinity, bytesPerSecond: 65_536 / 3600 });
+    await impatient.failedWith(id, sender, 503, 'upload_cut_off');
   }, 20_000);
 
   it.each([
@@ -243,8 +318,9 @@ describe('ended', () => {
   ])(
     '%s while its sender says nothing %s',
     async (way, _where, head) => {
-      const id = await world.newJob();
-      const socket = connect(Number(new URL(world.base).port), '127.0.0.1');
+      const there = way === 'terminated' ? world : impatient;
+      const id = await there.newJob();
+      const socket = connect(Number(new URL(there.base).port), '127.0.0.1');
       socket.on('error', () => undefined);
       let answer = '';
       socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
@@ -253,18 +329,18 @@ describe('ended', () => {
         `POST /api/v1/upload?job_id=${id} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=XX\r\n\r\n`,
       );
       socket.write(`${head.length.toString(16)}\r\n${head}\r\n`);
-      await world.until(id, inState('running'));
+      await there.until(id, inState('running'));
       await sleep(200);
-      if (way === 'terminated') await world.act(id, 'terminate');
+      if (way === 'terminated') await there.act(id, 'terminate');
       await Promise.race([closed, sleep(8000)]);
       expect(answer).toContain(way === 'terminated' ? 'upload_terminated' : 'upload_cut_off');
-      expect(await world.filesOf(id)).toEqual([]);
+      expect(await there.filesOf(id)).toEqual([]);
       socket.destroy();
     },
     20_000,
   );
 
-  it('a world.gateway that was frozen meanwhile touches no file of who took it over', async () => {
+  it('a gateway that was frozen meanwhile touches no file of who took it over', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
     await world.until(id, hasBytes);
@@ -281,7 +357,7 @@ describe('ended', () => {
     expect((await world.status(id)).state).toBe('completed');
   });
 
-  it('a world.gateway that was frozen meanwhile completes nothing that is over', async () => {
+  it('a gateway that was frozen meanwhile completes nothing that is over', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
     await world.until(id, hasBytes);

@@ -22,6 +22,8 @@ export type UploadProtocol = 'raw' | 'tus';
 
 /** So many times as many as are received at once may be open: the others are paused, and hold a connection each. */
 const OPEN = 4;
+/** A client of tus that is silent for longer comes back by another connection, and is not to find it locked, ms. */
+const TUS_SILENCE_MS = 60_000;
 const EXPIRE_EVERY_MS = 60_000;
 
 export interface UploadsOptions {
@@ -33,7 +35,7 @@ export interface UploadsOptions {
   data: string;
   /** MAGPIE_DISK_RESERVE, bytes. */
   reserve: number;
-  /** How many are received at once; paused ones are not counted. */
+  /** How many are received at once; paused ones are not counted. One that is resumed beyond that waits its turn. */
   atOnce: number;
   /** MAGPIE_TRANSFER_KEEP, ms. */
   keepMs: number;
@@ -61,6 +63,8 @@ export class Uploads {
   onSize: (size: number) => void = () => undefined;
   readonly #options: UploadsOptions;
   readonly #open = new Map<Receiving, Promise<unknown>>();
+  /** Those whose turn it is, by their holder: bytes are taken of no other. */
+  readonly #turns = new Set<string>();
   #beginning = 0;
   #closed = false;
   readonly #expiresAbandoned: NodeJS.Timeout;
@@ -84,10 +88,12 @@ export class Uploads {
     return join(this.directory, `${id}.part`);
   }
 
-  /** Removes what there is of an upload's bytes. */
-  async remove(id: string): Promise<void> {
-    await rm(this.part(id), { force: true });
-    await rm(this.file(id), { force: true });
+  /** Removes what there is of an upload's bytes; `before` each file, which may throw. */
+  async remove(id: string, before: () => void): Promise<void> {
+    for (const path of [this.part(id), this.file(id)]) {
+      before();
+      await rm(path, { force: true });
+    }
   }
 
   /** When what is written or asked for now is kept no longer. */
@@ -130,6 +136,7 @@ export class Uploads {
       .catch(() => undefined)
       .then(() => {
         this.#open.delete(receiving);
+        receiving.giveTurn();
         this.onSize(this.#open.size);
       });
     this.#open.set(receiving, over);
@@ -148,8 +155,8 @@ export class Uploads {
   }
 
   get #expiryOptions(): ExpiryOptions {
-    const { store, announce } = this.#options;
-    return { store, announce, remove: (id) => this.remove(id) };
+    const { store, announce, onError } = this.#options;
+    return { store, announce, onError, remove: (id, before) => this.remove(id, before) };
   }
 
   #requireRoom(): void {
@@ -169,7 +176,7 @@ export class Uploads {
   }
 
   async #begin(id: string, { protocol, states, anew, totalBytes = null }: Begin): Promise<Receiving> {
-    const { store, announce, onError } = this.#options;
+    const { store, announce, onError, silenceMs } = this.#options;
     await store.connected();
     const found = await findJob(store, id);
     if (found === undefined || isBeingRemoved(found)) throw noJob();
@@ -182,6 +189,7 @@ export class Uploads {
     if (found.transfer.report['expired'] === true) throw new HttpProblem('upload_expired');
     await mkdir(this.directory, { recursive: true });
     const holder = randomUUID();
+    const leasedAt = performance.now();
     const stays = { removing: { $exists: false } };
     const job = (await leaseTransfer(store, id, holder, states, stays)) as TransferJob | null;
     if (job === null) throw await this.#refusal(id, states);
@@ -199,11 +207,21 @@ export class Uploads {
       holder,
       announce,
       onError: (error) => onError(error, id),
-      silenceMs: this.#options.silenceMs,
+      leasedAt,
+      silenceMs: protocol === 'tus' ? Math.min(silenceMs, TUS_SILENCE_MS) : silenceMs,
+      turn: {
+        take: () => this.#takeTurn(holder),
+        give: () => void this.#turns.delete(holder),
+      },
       room: new Room(this.directory, this.#options.reserve, (directory) => this.freeBytes(directory)),
     });
     if (!(await receiving.start())) throw await this.#refusal(id, states);
     return receiving;
+  }
+
+  #takeTurn(holder: string): boolean {
+    if (this.#turns.size < this.#options.atOnce) this.#turns.add(holder);
+    return this.#turns.has(holder);
   }
 
   async #refusal(id: string, states: readonly JobState[]): Promise<HttpProblem> {

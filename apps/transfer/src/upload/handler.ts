@@ -1,11 +1,11 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TransferFault, type Handler } from '../engine/work.ts';
+import { TransferFault, type Handler, type Work } from '../engine/work.ts';
 import type { Places } from '../places.ts';
 import type { TransferOptions } from '../app.ts';
 
-/** A complete file, one that is not, and what is noted beside it. */
-const ENDINGS = ['', '.part', '.json', '.part.json'];
+/** A complete file, and one that is not. */
+const ENDINGS = ['', '.part'];
 
 /**
  * Uploads that no gateway has: what is left to do is to end them. The gateway that receives one has its lease, and
@@ -13,12 +13,18 @@ const ENDINGS = ['', '.part', '.json', '.part.json'];
  */
 export function uploadHandler(places: Places, options: TransferOptions): Handler {
   const files = (id: string): string[] => ENDINGS.map((ending) => join(places.uploads, id + ending));
-  const remove = (id: string) => Promise.all(files(id).map((path) => rm(path, { force: true })));
+  const remove = async (work: Work): Promise<void> => {
+    for (const path of files(work.id)) {
+      // Frozen meanwhile: it may be sent again by now, and complete.
+      work.surelyOurs();
+      await rm(path, { force: true });
+    }
+  };
 
   return {
     /** One that came in one request whose gateway died: the rest of it will not come. */
-    async run({ id }) {
-      await remove(id);
+    async run(work) {
+      await remove(work);
       throw new TransferFault('upload_cut_off', 'The gateway that received it went away before all had come');
     },
 
@@ -30,16 +36,14 @@ export function uploadHandler(places: Places, options: TransferOptions): Handler
 
     async undo(work) {
       const sizes = await Promise.all(
-        files(work.id)
-          .slice(0, 2)
-          .map((path) =>
-            stat(path).then(
-              ({ size }) => size,
-              () => 0,
-            ),
+        files(work.id).map((path) =>
+          stat(path).then(
+            ({ size }) => size,
+            () => 0,
           ),
+        ),
       );
-      await remove(work.id);
+      await remove(work);
       const before = work.job.transfer.report;
       const bytes = Math.max(work.job.transfer.bytes, ...sizes);
       const report = { ...before, removed: before['removed'] ?? { bytes } };

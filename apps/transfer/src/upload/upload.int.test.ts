@@ -1,8 +1,12 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobState } from '@magpie/contracts';
-import { leaseTransfer } from '@magpie/store';
+import { leaseTransfer, LeaseLost } from '@magpie/store';
+import type { TransferOptions } from '../app.ts';
+import type { Work } from '../engine/work.ts';
+import { tidy } from '../tidy/tidy.ts';
 import { pause, World } from '../testing/world.ts';
+import { uploadHandler } from './handler.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -14,14 +18,15 @@ afterAll(() => world.close(), 30_000);
 async function upload(
   state: JobState,
   {
+    of = world,
     protocol = 'raw' as string | null,
     lease = null as { holder: string; until: Date } | null,
     files = ['.part'],
   } = {},
 ): Promise<string> {
-  const id = await world.transfer('upload', protocol === null ? {} : { protocol });
-  for (const ending of files) await writeFile(join(world.places.uploads, id + ending), 'what came');
-  await world.store.jobs.collection.updateOne({ _id: id } as never, {
+  const id = await of.transfer('upload', protocol === null ? {} : { protocol });
+  for (const ending of files) await writeFile(join(of.places.uploads, id + ending), 'what came');
+  await of.store.jobs.collection.updateOne({ _id: id } as never, {
     $set: {
       state,
       ...(state === 'waiting' ? { waiting: { reason: 'disk_full', until: new Date() } } : {}),
@@ -48,7 +53,8 @@ it.each([
   'an upload whose gateway died while it was %s has failed, and what came is removed',
   async (state, lease) => {
     const id = await upload(state, { lease });
-    const job = await world.until(id, 'failed', 10);
+    // It has looked on for a while before it takes up what a gateway held.
+    const job = await world.until(id, 'failed', 30);
     expect(job.error?.code).toBe('upload_cut_off');
     await world.eventually(
       () => world.job(id),
@@ -59,6 +65,37 @@ it.each([
   },
 );
 
+it('is left to its gateway for a while when the database is back, however long ago its lease ran out', async () => {
+  const other = await World.make({}, { services: 0 });
+  try {
+    const [back, left] = [
+      await upload('running', { of: other, lease: gone }),
+      await upload('running', { of: other, lease: gone }),
+    ];
+    await other.addService();
+    await pause(4000);
+    expect(await leaseTransfer(other.store, back, gone.holder)).not.toBeNull();
+    await other.until(left, 'failed', 30);
+    expect((await other.job(back)).state).toBe('running');
+    expect(await readdir(other.places.uploads)).toEqual([`${back}.part`]);
+  } finally {
+    await other.close();
+  }
+}, 60_000);
+
+it('is not removed by who was frozen before: it may be sent again by now', async () => {
+  const id = await upload('failed', { files: [''] });
+  const work = {
+    id,
+    surelyOurs: () => {
+      throw new LeaseLost();
+    },
+  } as unknown as Work;
+  const handler = uploadHandler(world.places, {} as TransferOptions);
+  await expect(handler.run(work)).rejects.toThrow(LeaseLost);
+  expect(await filesOf(id)).toEqual([id]);
+});
+
 it('one that a gateway has, one that waits for its client, and one by tus are left alone', async () => {
   const left = [
     await upload('running', { lease: alive() }),
@@ -68,7 +105,7 @@ it('one that a gateway has, one that waits for its client, and one by tus are le
     await upload('terminating', { lease: alive() }),
   ];
   const ended = await upload('running', { lease: gone });
-  await world.until(ended, 'failed', 10);
+  await world.until(ended, 'failed', 30);
   await pause(600);
   for (const id of left) expect(await filesOf(id)).toEqual([`${id}.part`]);
   const states = await Promise.all(left.map(async (id) => (await world.job(id)).state));
@@ -78,11 +115,11 @@ it('one that a gateway has, one that waits for its client, and one by tus are le
 it('paused while its gateway dies, and resumed: it says that the rest will not come', async () => {
   const id = await upload('paused', { lease: gone });
   await world.control(id, 'resume');
-  expect((await world.until(id, 'failed', 10)).error?.code).toBe('upload_cut_off');
+  expect((await world.until(id, 'failed', 30)).error?.code).toBe('upload_cut_off');
 });
 
 it('terminated: all of it is removed', async () => {
-  const id = await upload('paused', { protocol: 'tus', files: ['', '.part', '.json', '.part.json'] });
+  const id = await upload('paused', { protocol: 'tus', files: ['', '.part'] });
   await world.control(id, 'terminate');
   const job = await world.until(id, 'terminated', 10);
   expect(await filesOf(id)).toEqual([]);
@@ -97,6 +134,21 @@ it('paused and stopped without a gateway: what came is kept until it expires', a
   const job = await world.until(id, 'stopped', 10);
   expect(await filesOf(id)).toEqual([`${id}.part`]);
   expect(job.transfer.expiresAt!.getTime()).toBeGreaterThan(Date.now() + 6 * 86_400_000);
+  const { store, places } = world;
+  const raw = await upload('stopped');
+  await store.jobs.collection.updateOne({ _id: raw } as never, {
+    $set: { endedAt: new Date(), 'transfer.expiresAt': job.transfer.expiresAt },
+  });
+  const left = await upload('failed');
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  await tidy({ store, places, onError: fail, graceMs: 0, partMs: 0 });
+  expect([await filesOf(id), await filesOf(raw), await filesOf(left)]).toEqual([
+    [`${id}.part`],
+    [`${raw}.part`],
+    [],
+  ]);
 });
 
 it('is taken up as it was found, not as it is by then: resumed, its bytes are to come', async () => {
