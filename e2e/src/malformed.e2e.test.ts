@@ -316,6 +316,7 @@ test('none of them ended the service', () => {
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux('in little memory', async () => {
-  expect(await peak()).toBeLessThan(200);
+  // Rows of up to 4 MiB pass through it, three batches of them at once.
+  expect(await peak()).toBeLessThan(300);
   expect((await world.call<{ items: unknown[] }>('GET', '/api/v1/items')).body.items).toEqual([]);
 });
