@@ -53,6 +53,32 @@ describe('a transfer whose time is over', () => {
     expect(again.transfer.report['expired']).toBeUndefined();
   });
 
+  it('stays where it cannot be removed, and stands in no other one’s way', async () => {
+    const stuck = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    const other = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
+    await expire(stuck.job._id);
+    await expire(other.job._id);
+    const left = join(world.places.work(newId()));
+    await mkdir(left, { recursive: true });
+    // The oldest, of a name that no file system takes.
+    const { path } = stuck.job.transfer.file ?? { path: '' };
+    const set = (path: string, at: number) =>
+      world.store.jobs.collection.updateOne({ _id: stuck.job._id } as never, {
+        $set: { 'transfer.file.path': path, 'transfer.expiresAt': new Date(at) },
+      });
+    await set(`files/exports/${'x'.repeat(300)}/items.csv`, 1000);
+    const errors: unknown[] = [];
+    await tidy({ ...options(), onError: (error) => void errors.push(error) });
+    expect(errors).toMatchObject([{ code: 'ENAMETOOLONG' }]);
+    expect((await world.job(other.job._id)).transfer.file).toBeNull();
+    await expect(stat(left)).rejects.toThrow('ENOENT');
+    const again = await world.job(stuck.job._id);
+    expect(again.transfer).toMatchObject({ lease: null, file: { name: stuck.job.transfer.file?.name } });
+    await set(path, 1000);
+    await tidy(options());
+    expect((await world.job(stuck.job._id)).transfer.file).toBeNull();
+  });
+
   it('is left alone while somebody works on it', async () => {
     const { job } = await exported(world, { kind: 'odd', format: 'csv', fields: ['id'] });
     await expire(job._id);

@@ -68,11 +68,24 @@ export async function tidy(options: TidyOptions, signal = new AbortController().
   const { store, places } = options;
   for (const { _id } of await expiredTransfers(store, new Date(), AT_ONCE)) {
     if (signal.aborted) return;
-    await removeExpired(options, _id);
+    await removed(options, () => removeExpired(options, _id));
   }
   await sweep(options, dirname(places.work('x')), isLeftWork, signal);
   await sweep(options, places.exports, isLeftExport, signal);
   await sweep(options, places.uploads, isLeftUpload, signal);
+}
+
+/** What the file system does not let go is told of, and stands in the way of nothing else. */
+async function removed(
+  { onError }: Pick<TidyOptions, 'onError'>,
+  remove: () => Promise<void>,
+): Promise<void> {
+  try {
+    await remove();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException | null)?.syscall === undefined) throw error;
+    onError(error);
+  }
 }
 
 /**
@@ -102,8 +115,7 @@ function pathsOf(
   places: Places,
   { _id, transfer }: NonNullable<Awaited<ReturnType<typeof leaseExpired>>>,
 ): string[] {
-  if (transfer.kind === 'upload')
-    return ['', '.json', '.part', '.part.json'].map((end) => join(places.uploads, `${_id}${end}`));
+  if (transfer.kind === 'upload') return ['', '.part'].map((end) => join(places.uploads, `${_id}${end}`));
   const { file } = transfer;
   const served = file === null ? [] : [join(places.exports, basename(dirname(file.path)))];
   return [...served, places.work(_id)];
@@ -122,13 +134,13 @@ type IsLeft = (found: Found, options: Required<Pick<TidyOptions, 'graceMs' | 'pa
 const NAME = /^(?:\.tmp-)?([0-9a-v]{22})(?:[.-]|$)/;
 
 async function sweep(
-  { store, graceMs = GRACE_MS, partMs = PART_MS }: TidyOptions,
+  { store, onError, graceMs = GRACE_MS, partMs = PART_MS }: TidyOptions,
   directory: string,
   isLeft: IsLeft,
   signal: AbortSignal,
 ): Promise<void> {
   const names = await readdir(directory).catch(() => []);
-  let removed = 0;
+  let count = 0;
   for (let from = 0; from < names.length; from += LOOKED_UP) {
     const some = names.slice(from, from + LOOKED_UP).flatMap((name) => {
       const [, id] = NAME.exec(name) ?? [];
@@ -145,14 +157,14 @@ async function sweep(
       ).map((job) => [job._id, job]),
     );
     for (const { name, id } of some) {
-      if (signal.aborted || removed >= AT_ONCE) return;
+      if (signal.aborted || count >= AT_ONCE) return;
       const path = join(directory, name);
       const found = await stat(path).catch(() => undefined);
       if (found === undefined) continue;
       const age = Date.now() - found.mtimeMs;
       if (!isLeft({ name, job: jobs.get(id), age }, { graceMs, partMs })) continue;
-      await rm(path, { recursive: true, force: true });
-      removed++;
+      await removed({ onError }, () => rm(path, { recursive: true, force: true }));
+      count++;
     }
   }
 }
@@ -190,6 +202,8 @@ const isLeftUpload: IsLeft = (found, options) => {
   if (isLeft(found, options)) return true;
   const transfer = found.job?.transfer;
   if (transfer === undefined || !/\.part$/.test(found.name) || found.age < options.partMs) return false;
+  // Stopped, say: it goes when its job says so.
+  if ((transfer.expiresAt ?? null) !== null) return false;
   const held = transfer.lease !== null && transfer.lease.until.getTime() > Date.now();
   return transfer.options['protocol'] !== 'tus' && !held;
 };
