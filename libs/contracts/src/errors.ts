@@ -387,6 +387,10 @@ export const ERRORS = {
     title: 'The search of an export finds too much',
     help: 'Use more words in `q`, or leave it out and select by kind, source, host or days.',
   },
+  too_many_files: {
+    title: 'The export has more files than an archive may hold',
+    help: 'Export fewer days, or one host, at a time.',
+  },
 } as const satisfies Record<string, { status?: number; title: string; help: string }>;
 
 /** A stable error code. */

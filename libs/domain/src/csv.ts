@@ -30,4 +30,6 @@ export const harmlessText = (text: string): string => (RUN_BY_SPREADSHEETS.test(
 export const originalText = (cell: string): string =>
   cell.startsWith("'") && RUN_BY_SPREADSHEETS.test(cell) ? cell.slice(1) : cell;
 
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+/** Quoted is also what other separators would cut in two: the second half could begin with what is run. */
+const quoted = (text: string): string =>
+  /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

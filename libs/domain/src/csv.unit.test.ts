@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { csvRecord, harmlessText, originalText } from './csv.ts';
 
-test('quotes what holds a comma, a quote or either half of a line break, and nothing else', () => {
-  expect(csvRecord(['a,b', 'a"b', 'a\rb', 'a\nb', ' a;\tb ', 'a'])).toBe(
-    '"a,b","a""b","a\rb","a\nb", a;\tb ,a\r\n',
+test('quotes what holds a separator, a quote or either half of a line break, and nothing else', () => {
+  expect(csvRecord(['a,b', 'a"b', 'a\rb', 'a\nb', 'a;=1+1', 'a\tb', ' a b ', 'a'])).toBe(
+    '"a,b","a""b","a\rb","a\nb","a;=1+1","a\tb", a b ,a\r\n',
   );
 });
 
@@ -21,8 +21,9 @@ test('text that a spreadsheet would run begins with an apostrophe, unless it is 
   const run = ['=1', '+1', '-1', '@a', '\t=1', '＝1', "'=1"];
   for (const text of run) {
     expect(harmlessText(text)).toBe(`'${text}`);
-    expect(csvRecord([text, 1])).toBe(`'${text},1\r\n`);
-    expect(csvRecord([text, 1], true)).toBe(`${text},1\r\n`);
+    const quote = text.startsWith('\t') ? '"' : '';
+    expect(csvRecord([text, 1])).toBe(`${quote}'${text}${quote},1\r\n`);
+    expect(csvRecord([text, 1], true)).toBe(`${quote}${text}${quote},1\r\n`);
   }
   for (const text of ['a=1', "it's", '1-2', '']) expect(harmlessText(text)).toBe(text);
 });

@@ -20,7 +20,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: routeDoc({
         summary: 'Export items',
-        description: `Makes a job that writes what is kept into a file: ${FORMAT_NAMES}. What is in it is fixed now: all that is stored, and nothing that comes later. Days are those of \`timeZone\`, both included. The file is at \`transfer.file.url\` once the job is \`completed\`, until \`transfer.expiresAt\`; paused, it goes on where it was; stopped, the file has what was written by then.`,
+        description: `Makes a job that writes what is kept into a file: ${FORMAT_NAMES}. What is in it is fixed now: all that is stored; what comes later is not in it, what is being stored at this very moment may be. Days are those of \`timeZone\`, both included. The file is at \`transfer.file.url\` once the job is \`completed\`, until \`transfer.expiresAt\`; paused, it goes on where it was; stopped, the file has what was written by then.`,
         tag: 'transfers',
         headers: IdempotencyHeaders,
         body: CreateExport,

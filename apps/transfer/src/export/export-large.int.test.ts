@@ -1,5 +1,5 @@
 /**
- * Every format at any size: `MAGPIE_TEST_ROWS=1000000 MAGPIE_TEST_FORMATS=csv,ndjson` takes as many items and says how
+ * Every format at any size, each killed while it reads: `MAGPIE_TEST_ROWS=1000000 MAGPIE_TEST_FORMATS=csv,ndjson` takes as many items and says how
  * fast it went and what the service held at most.
  */
 import { createReadStream, readFileSync } from 'node:fs';
@@ -12,12 +12,15 @@ import ExcelJS from 'exceljs';
 import { unzipSync } from 'fflate';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { ask, itemOf, store } from '../testing/exports.ts';
+import { slowLink } from '../testing/slow-link.ts';
 import { pause, World, type TransferJob } from '../testing/world.ts';
 
-const ROWS = Number(process.env['MAGPIE_TEST_ROWS'] ?? 8000);
+const ROWS = Number(process.env['MAGPIE_TEST_ROWS'] ?? 3000);
 const FORMATS = (process.env['MAGPIE_TEST_FORMATS'] ?? EXPORT_FORMATS.join()).split(',') as ExportFormat[];
 /** What a process of its own has for itself is looked at where it matters. */
 const IS_LARGE = ROWS > 100_000;
+/** Bytes a second: all formats together read for some five parts of two seconds. */
+const SLOW = 1_000_000;
 /** Its reader takes all of it as one text. */
 const FIELDS: Partial<Record<ExportFormat, string[]>> = { json: ['id', 'data'] };
 /** As deployments start it. */
@@ -52,7 +55,7 @@ describe(`an export of ${ROWS} items`, () => {
     async () => {
       for (const group of IS_LARGE ? FORMATS.map((format) => [format]) : [FORMATS]) await exportAll(group);
     },
-    IS_LARGE ? 3_600_000 : 120_000,
+    IS_LARGE ? 3_600_000 : 300_000,
   );
 
   async function exportAll(formats: ExportFormat[]): Promise<void> {
@@ -64,11 +67,22 @@ describe(`an export of ${ROWS} items`, () => {
     }
     const traffic = new Traffic(world);
     try {
-      const first = world.spawn(FRUGAL);
+      const link = IS_LARGE ? undefined : await slowLink(world.mongodbUrl, SLOW);
+      const first = world.spawn({ ...FRUGAL, ...(link && { MONGODB_URL: link.url }) });
       const some = asked[0] as Asked;
-      await reached(some.id, ({ transfer }) => transfer.rows >= (IS_LARGE ? ROWS / 3 : 1));
+      for (const { id } of asked)
+        await reached(id, ({ transfer }) => transfer.rows >= (IS_LARGE ? ROWS / 3 : 1));
       const peaks = [peakOf(first.child.pid)];
       await first.kill();
+      await link?.close();
+      for (const { id } of asked) {
+        const { transfer } = await world.job(id);
+        expect({ format: transfer.options['format'], read: transfer.checkpoint?.['read'] }).toEqual({
+          format: transfer.options['format'],
+          read: false,
+        });
+        expect(transfer.rows).toBeGreaterThan(0);
+      }
       const before = (await world.job(some.id)).transfer.rows;
       const second = world.spawn(FRUGAL);
       await reached(some.id, ({ state, transfer }) => transfer.rows > before || state === 'completed');

@@ -9,8 +9,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { needRoom } from '../disk.ts';
+import { needRoom, RoomWatch } from '../disk.ts';
 import type { Work } from '../engine/work.ts';
+import type { Assembled } from '../formats/index.ts';
 import { asDocument, bytesOf, checkpointOf, rowsOf, type ExportCheckpoint } from './checkpoint.ts';
 import type { ExportPlan } from './plan.ts';
 import { syncDirectory } from './spool.ts';
@@ -45,18 +46,25 @@ export async function finish(work: Work, plan: ExportPlan, options: FinishOption
 
   const [making, served] = placesOf(exports, work.id, token);
   await mkdir(making, { recursive: true });
-  const assembled = await whileItGoesOn(work, partial, (signal) =>
-    plan.format.assemble(
-      checkpoint.parts.map(({ file }) => join(directory, file)),
-      join(making, plan.name),
-      plan.formatOptions,
-      { signal, fileOf: (path) => join(dirname(exports), path) },
-    ),
-  );
-  if (assembled === undefined) {
-    await rm(making, { recursive: true, force: true });
-    return false;
+  const room = new RoomWatch(exports, reserve);
+  let assembled: Assembled | undefined;
+  try {
+    assembled = await whileItGoesOn(work, partial, (signal) =>
+      plan.format.assemble(
+        checkpoint.parts.map(({ file }) => join(directory, file)),
+        join(making, plan.name),
+        plan.formatOptions,
+        {
+          signal,
+          wrote: (bytes) => room.wrote(bytes),
+          fileOf: (path) => join(dirname(exports), path),
+        },
+      ),
+    );
+  } finally {
+    if (assembled === undefined) await rm(making, { recursive: true, force: true });
   }
+  if (assembled === undefined) return false;
   await syncDirectory(making);
   work.surelyOurs();
   await rename(making, served);

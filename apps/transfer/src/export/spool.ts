@@ -6,15 +6,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportBatches, ExportTooBroad, type ItemDocument, type Place } from '@magpie/store';
-import { needRoom, orDiskFull } from '../disk.ts';
+import { needRoom, orDiskFull, RoomWatch } from '../disk.ts';
 import { TransferFault, type Work } from '../engine/work.ts';
 import { asDocument, bytesOf, checkpointOf, rowsOf, type ExportCheckpoint } from './checkpoint.ts';
 import type { ExportPlan } from './plan.ts';
 
-/** A part is closed with so many rows or bytes, or after so long: that much is done again after a crash. */
 const PART_ROWS = 50_000;
 const PART_BYTES = 64 * 1024 * 1024;
 const PART_MS = 2000;
+/** After so many parts those that follow are twice as long. */
+const PARTS_ALIKE = 100;
 const LOOK_MS = 100;
 
 /** The spool's directory as the checkpoint knows it: what is not in it goes. Gives whether all parts are there. */
@@ -61,7 +62,11 @@ export async function fillSpool(
       if (batch === undefined || !work.goesOn) leaving = true;
       else if (batch.done) break;
       else {
-        part ??= await Part.open(directory, plan, reserve, last);
+        part ??= await Part.open(directory, plan, {
+          reserve,
+          expected: last,
+          most: partAfter(checkpointOf(work.job.transfer).parts.length),
+        });
         await part.add(batch.value.items, batch.value.place);
         leaving = !work.goesOn;
       }
@@ -125,11 +130,35 @@ async function keep(work: Work, part: Part | undefined, read: boolean): Promise<
   });
 }
 
+interface PartLimits {
+  rows: number;
+  bytes: number;
+  ms: number;
+}
+
+/**
+ * A part is closed with so many rows or bytes, or after so long: that much is done again after a crash. They get longer, so
+ * that the checkpoint stays a list of some hundred: 500 parts are a hundred million rows, or more than an hour.
+ */
+export function partAfter(parts: number): PartLimits {
+  const longer = 2 ** Math.floor(parts / PARTS_ALIKE);
+  return { rows: PART_ROWS * longer, bytes: PART_BYTES * longer, ms: PART_MS * longer };
+}
+
+interface PartOptions {
+  reserve: number;
+  /** Bytes that it may come to. */
+  expected: number;
+  most: PartLimits;
+}
+
 class Part {
   readonly file: string;
   readonly #directory: string;
   readonly #handle: FileHandle;
   readonly #plan: ExportPlan;
+  readonly #most: PartLimits;
+  readonly #room: RoomWatch;
   readonly #openedAt = performance.now();
   #open = true;
   rows = 0;
@@ -137,28 +166,34 @@ class Part {
   fileBytes = 0;
   place: Place | null = null;
 
-  private constructor(directory: string, file: string, handle: FileHandle, plan: ExportPlan) {
+  private constructor(
+    directory: string,
+    file: string,
+    handle: FileHandle,
+    plan: ExportPlan,
+    { most, reserve }: PartOptions,
+  ) {
     this.#directory = directory;
     this.file = file;
     this.#handle = handle;
     this.#plan = plan;
+    this.#most = most;
+    this.#room = new RoomWatch(directory, reserve);
   }
 
-  /** @param expected bytes that it may come to */
-  static async open(directory: string, plan: ExportPlan, reserve: number, expected: number): Promise<Part> {
-    await needRoom(directory, reserve, expected);
+  static async open(directory: string, plan: ExportPlan, options: PartOptions): Promise<Part> {
+    await needRoom(directory, options.reserve, options.expected);
     const file = `${randomBytes(8).toString('hex')}.part`;
     try {
-      return new Part(directory, file, await open(join(directory, file), 'wx'), plan);
+      return new Part(directory, file, await open(join(directory, file), 'wx'), plan, options);
     } catch (error) {
       throw orDiskFull(error);
     }
   }
 
   get isFull(): boolean {
-    return (
-      this.rows >= PART_ROWS || this.bytes >= PART_BYTES || performance.now() - this.#openedAt >= PART_MS
-    );
+    const { rows, bytes, ms } = this.#most;
+    return this.rows >= rows || this.bytes >= bytes || performance.now() - this.#openedAt >= ms;
   }
 
   async add(items: readonly ItemDocument[], place: Place): Promise<void> {
@@ -173,6 +208,7 @@ class Part {
       this.rows += items.length;
       this.bytes += bytes.length;
       for (const item of items) this.fileBytes += fileBytesOf(item);
+      await this.#room.wrote(bytes.length);
     }
     this.place = place;
   }

@@ -35,6 +35,8 @@ export interface FormatOptions {
 export interface AssembleContext {
   /** Aborted, nothing of the file is left, and the signal's reason is thrown. */
   signal: AbortSignal;
+  /** Told of what was written; throws when there is no room for more. */
+  wrote?: (bytes: number) => Promise<void>;
   /** Of zip: where a file is that a row named by `file.path`. */
   fileOf?: (path: string) => string;
 }

@@ -2,16 +2,23 @@
 import { createHash } from 'node:crypto';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { orDiskFull } from '../disk.ts';
+import { Aside } from './aside.ts';
+import type { AssembleContext } from './format.ts';
+
+type OutputContext = Pick<AssembleContext, 'signal' | 'wrote'>;
 
 export class Output {
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #hash = createHash('sha256');
-  readonly #signal: AbortSignal;
+  readonly #context: OutputContext;
   #bytes = 0;
+  #aside: Aside | undefined;
 
-  constructor(file: FileHandle, signal: AbortSignal) {
+  constructor(path: string, file: FileHandle, context: OutputContext) {
+    this.#path = path;
     this.#file = file;
-    this.#signal = signal;
+    this.#context = context;
   }
 
   get bytes(): number {
@@ -20,18 +27,40 @@ export class Output {
 
   /** Appends; done when the file system has it. One at a time. */
   async write(chunk: Uint8Array): Promise<void> {
-    this.#signal.throwIfAborted();
+    const { signal, wrote } = this.#context;
+    signal.throwIfAborted();
     for (let from = 0; from < chunk.length;) {
       const { bytesWritten } = await this.#file.write(chunk, from, chunk.length - from);
       from += bytesWritten;
     }
     this.#hash.update(chunk);
     this.#bytes += chunk.length;
+    await wrote?.(chunk.length);
+  }
+
+  /** Keeps aside, outside of memory, what stands behind all that is written before `writeKept`. One at a time. */
+  async keep(chunk: Uint8Array): Promise<void> {
+    this.#aside ??= await Aside.open(`${this.#path}.aside`);
+    await this.#aside.add(chunk);
+  }
+
+  get keptBytes(): number {
+    return this.#aside?.bytes ?? 0;
+  }
+
+  async writeKept(): Promise<void> {
+    if (this.#aside === undefined) return;
+    for await (const piece of this.#aside.content()) await this.write(piece);
   }
 
   async end(): Promise<{ bytes: number; sha256: string }> {
     await this.#file.datasync();
     return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  async close(): Promise<void> {
+    await this.#aside?.close();
+    await this.#file.close();
   }
 }
 
@@ -41,19 +70,19 @@ export class Output {
  */
 export async function writeFileBy<T>(
   path: string,
-  signal: AbortSignal,
+  context: OutputContext,
   fill: (output: Output) => Promise<T>,
 ): Promise<T & { bytes: number; sha256: string }> {
+  const { signal } = context;
   signal.throwIfAborted();
   try {
-    const file = await open(path, 'w');
+    const output = new Output(path, await open(path, 'w'), context);
     try {
-      const output = new Output(file, signal);
       const result = await fill(output);
       signal.throwIfAborted();
       return { ...result, ...(await output.end()) };
     } finally {
-      await file.close();
+      await output.close();
     }
   } catch (error) {
     await rm(path, { force: true });

@@ -7,10 +7,11 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { SchemaElement } from 'hyparquet';
 import type { Column, Format } from './format.ts';
 import { writeFileBy, type Output } from './output.ts';
+import { ParquetFooter } from './parquet-footer.ts';
 import { linesOf } from './parts.ts';
 import { CELL, textOf, typeAt, typedLines, typesOf, valuesOf, type CellType } from './typed-rows.ts';
 
-/** Longer texts have no statistic: the writer holds the least and the greatest of each row group until the end. */
+/** Longer texts have no statistic: the footer would be as long as the rows. */
 const STATISTIC_CHARACTERS = 256;
 /** A row group ends at whichever comes first: what is held in memory is about ten times its text. */
 const GROUP_ROWS = 50_000;
@@ -20,8 +21,9 @@ export const parquet: Format = {
   type: 'application/vnd.apache.parquet',
   extension: 'parquet',
   encode: (rows, { columns }) => typedLines(rows, columns ?? []),
-  assemble: (parts, path, options, { signal }) =>
-    writeFileBy(path, signal, async (output) => {
+  assemble: (parts, path, options, context) =>
+    writeFileBy(path, context, async (output) => {
+      const { signal } = context;
       const columns = options.columns ?? [];
       const { types } = await typesOf(parts, columns.length, signal);
       const chosen = columns.map((column, index) => columnOf(column, types[index] ?? new Set()));
@@ -80,7 +82,7 @@ async function writeGroups(
   signal: AbortSignal,
 ): Promise<number> {
   const bytes = new ByteWriter(1024 * 1024);
-  let groups = 0;
+  const footer = new ParquetFooter(output);
   const flush = async (): Promise<void> => {
     await output.write(bytes.getBytes());
     bytes.index = 0;
@@ -89,17 +91,7 @@ async function writeGroups(
     { name: 'root', num_children: columns.length },
     ...columns.map(({ element }) => element),
   ] as SchemaElement[];
-  const writer = new ParquetWriter({
-    writer: Object.assign(bytes, {
-      flush,
-      finish: () => {
-        if (groups === 0) nameEmptyList(bytes.getBytes());
-        return flush();
-      },
-    }),
-    schema,
-    createdBy: 'magpie',
-  });
+  const writer = new ParquetWriter({ writer: Object.assign(bytes, { flush }), schema });
   let characters = 0;
   let held: unknown[][] = columns.map(() => []);
   const write = async (): Promise<void> => {
@@ -107,12 +99,13 @@ async function writeGroups(
     if (rows === 0) return;
     const columnData = columns.map(({ element, statistics }, index) => {
       const data = held[index] ?? [];
-      return { name: element.name, data, statistics: statistics && data.every(isShort) };
+      return { name: element.name, data, statistics: statistics && data.every(isShort), offsetIndex: false };
     });
     held = columns.map(() => []);
     characters = 0;
-    groups += 1;
     await writer.write({ columnData, rowGroupSize: rows });
+    for (const group of writer.row_groups.splice(0)) await footer.add(group, schema);
+    writer.pendingIndexes.length = 0;
   };
   for await (const lines of linesOf(parts, signal)) {
     for (const line of lines) {
@@ -128,21 +121,10 @@ async function writeGroups(
   await write();
   // The writer would make JSON of what is JSON already, had it known of the older word for it while it wrote.
   for (const element of schema) if (element.logical_type?.type === 'JSON') element.converted_type = 'JSON';
-  await writer.finish();
-  return groups;
+  await flush();
+  await footer.write(schema);
+  return footer.groups;
 }
 
 const isShort = (value: unknown): boolean =>
   typeof value !== 'string' || value.length <= STATISTIC_CHARACTERS;
-
-/**
- * The footer of a file without rows says "0 rows, no row groups" by an empty list of no type, where the schema has one of
- * structs; readers that look (arrow-rs) refuse it. In Thrift's compact protocol the type is the low half of a byte.
- */
-function nameEmptyList(footer: Uint8Array): void {
-  const at = Buffer.from(footer.buffer, footer.byteOffset, footer.length).lastIndexOf(NO_ROWS_NO_GROUPS);
-  if (at !== -1) footer[at + NO_ROWS_NO_GROUPS.length - 1] = LIST_OF_STRUCTS;
-}
-
-const NO_ROWS_NO_GROUPS = Buffer.from([0x16, 0x00, 0x19, 0x00]);
-const LIST_OF_STRUCTS = 0x0c;

@@ -118,6 +118,26 @@ it('says the least and the greatest of short texts alone: the writer holds them 
   expect(long?.meta_data?.statistics?.max_value).toBeUndefined();
 });
 
+it.each([1, 14, 15, 200])(
+  'says of %i groups what each holds',
+  async (groups) => {
+    const text = 'x'.repeat(1024 * 1024);
+    const rows = Array.from({ length: groups }, (_, n) => ({ n, text, data: { n } }));
+    const fields = ['n', 'text', 'data'];
+    const { content, report } = await room.exported(rows, { format, fields });
+    expect(report).toEqual({ rowGroups: groups });
+    const bytes = content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
+    const { num_rows, row_groups, created_by } = parquetMetadata(bytes as ArrayBuffer);
+    expect([num_rows, row_groups.length, created_by]).toEqual([BigInt(groups), groups, 'magpie']);
+    expect(row_groups.map(({ columns }) => columns[0]?.meta_data?.statistics?.max_value)).toEqual(
+      rows.map(({ n }) => BigInt(n)),
+    );
+    const { rows: found } = tableOf(content);
+    expect(found.map(([n, , data]) => [n, data])).toEqual(rows.map(({ n }) => [BigInt(n), `{"n":${n}}`]));
+  },
+  60_000,
+);
+
 it('has its rows in groups', async () => {
   const rows = Array.from({ length: 120_001 }, (_, n) => ({ n }));
   const { content, report } = await room.exported(rows, { format, fields: ['n'] }, { partRows: 7000 });

@@ -151,7 +151,7 @@ const SPECIAL = /[&<>"\p{Cs}\ufffe\uffff]|[^\P{Cc}\t\n\u007f-\u009f]|_(?=x[0-9A-
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 /** Text for XML 1.0; what it has no room for as `_xHHHH_` (ECMA-376, ST_Xstring), as what looks like that already. */
-export const xmlText = (text: string): string =>
+const xmlText = (text: string): string =>
   text.replace(
     SPECIAL,
     (character) =>

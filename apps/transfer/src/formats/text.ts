@@ -12,10 +12,10 @@ export const csv: Format = {
   type: 'text/csv; charset=utf-8',
   extension: 'csv',
   encode: (rows, options) => csvLines(rows, options.columns ?? [], options.formulas),
-  assemble: (parts, path, options, { signal }) =>
-    writeFileBy(path, signal, (output) => {
+  assemble: (parts, path, options, context) =>
+    writeFileBy(path, context, (output) => {
       const header = csvHeader(options.columns ?? []);
-      return joined(parts, output, signal, options.gzip, [header, '', 0]);
+      return joined(parts, output, context.signal, options.gzip, [header, '', 0]);
     }),
 };
 
@@ -27,8 +27,8 @@ export const ndjson: Format = {
     const choose = chooser(columns);
     return rows.map((row) => `${jsonText(choose(row))}\n`).join('');
   },
-  assemble: (parts, path, { gzip }, { signal }) =>
-    writeFileBy(path, signal, (output) => joined(parts, output, signal, gzip, ['', '', 0])),
+  assemble: (parts, path, { gzip }, context) =>
+    writeFileBy(path, context, (output) => joined(parts, output, context.signal, gzip, ['', '', 0])),
 };
 
 /** One JSON array, an item a line. Each stands in the spool after a comma, of which the first is left out. */
@@ -39,8 +39,8 @@ export const json: Format = {
     const choose = chooser(columns);
     return rows.map((row) => `,${jsonText(choose(row))}\n`).join('');
   },
-  assemble: (parts, path, { gzip }, { signal }) =>
-    writeFileBy(path, signal, (output) => joined(parts, output, signal, gzip, ['[', ']\n', 1])),
+  assemble: (parts, path, { gzip }, context) =>
+    writeFileBy(path, context, (output) => joined(parts, output, context.signal, gzip, ['[', ']\n', 1])),
 };
 
 /** A record an item. */

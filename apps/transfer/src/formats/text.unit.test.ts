@@ -39,10 +39,10 @@ describe('csv', () => {
     );
   });
 
-  it('quotes cells with a comma, a quote or either half of a line break, and no other', async () => {
-    const rows = ['a,b', 'a"b', 'a\rb', 'a\nb', ' a;\tb '].map((a) => ({ a, b: 1 }));
+  it('quotes cells with a separator, a quote or either half of a line break, and no other', async () => {
+    const rows = ['a,b', 'a"b', 'a\rb', 'a\nb', 'a;b', ' b '].map((a) => ({ a, b: 1 }));
     expect((await room.exported(rows, { fields: ['a', 'b'] })).content.toString()).toBe(
-      'a,b\r\n"a,b",1\r\n"a""b",1\r\n"a\rb",1\r\n"a\nb",1\r\n a;\tb ,1\r\n',
+      'a,b\r\n"a,b",1\r\n"a""b",1\r\n"a\rb",1\r\n"a\nb",1\r\n"a;b",1\r\n b ,1\r\n',
     );
   });
 

@@ -20,14 +20,14 @@ export const xlsxOf = (sheetRows: number): Format => ({
   type: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
   extension: 'xlsx',
   encode: (rows, { columns }) => typedLines(rows, columns ?? []),
-  assemble: (parts, path, options, { signal }) =>
-    writeFileBy(path, signal, async (output) => {
+  assemble: (parts, path, options, context) =>
+    writeFileBy(path, context, async (output) => {
       const archive = new ZipFile(output);
       const at = new Date();
       const add = (name: string, content: string) =>
         archive.addDeflated(name, at, { level: LEVEL }, [Buffer.from(content)]);
       const headers = (options.columns ?? []).map(({ header }) => header);
-      const batches = linesOf(parts, signal);
+      const batches = linesOf(parts, context.signal);
       const rows = new SheetRows(batches, headers, sheetRows);
       await add('_rels/.rels', xml.PACKAGE_RELATIONS);
       await add('xl/styles.xml', xml.STYLES);

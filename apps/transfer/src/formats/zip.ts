@@ -5,10 +5,12 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { TransferFault } from '../engine/work.ts';
 import { columnsOf, type ExportRow, type Format } from './format.ts';
 import { jsonText } from './json.ts';
 import { writeFileBy } from './output.ts';
 import { linesOf } from './parts.ts';
+import { SeenFiles } from './seen-files.ts';
 import { csvHeader, csvLines } from './text.ts';
 import { ZipFile } from './zip-file.ts';
 
@@ -32,18 +34,22 @@ const CHUNK_BYTES = 1024 * 1024;
 /** A manifest is at most about five times as long as the spool. */
 const LARGE_SPOOL = 512 * 1024 * 1024;
 const MANIFEST_LEVEL = 6;
+/** So many files are told apart in 64 MiB of memory. */
+const MOST_FILES = 3_000_000;
 const SHA256 = /^[0-9a-f]{64}$/;
 
-export const zip: Format = {
+/** @throws TransferFault `too_many_files`, beyond `mostFiles` */
+export const zipOf = (mostFiles: number): Format => ({
   type: 'application/zip',
   extension: 'zip',
   encode: (rows) => rows.map((row) => `${jsonText(entryOf(row))}\n`).join(''),
-  assemble: (parts, path, options, { signal, fileOf }) =>
-    writeFileBy(path, signal, async (output) => {
+  assemble: (parts, path, options, context) =>
+    writeFileBy(path, context, async (output) => {
+      const { signal, fileOf } = context;
       if (fileOf === undefined) throw new Error('A zip needs to know where the files are');
       const archive = new ZipFile(output);
       const at = new Date();
-      const kept = new Kept();
+      const kept = new SeenFiles();
       const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
       let spool = 0;
       let items = 0;
@@ -53,7 +59,12 @@ export const zip: Format = {
           spool += line.length;
           const entry = JSON.parse(line) as Entry;
           if (entry.file === null || entry.path === null || kept.knows(entry.file)) continue;
-          kept.note(entry.file, await addFile(archive, entry.file, fileOf(entry.path), buffer));
+          if (kept.size === mostFiles)
+            throw new TransferFault(
+              'too_many_files',
+              `An archive holds at most ${mostFiles} files: export fewer days, or one host, at a time`,
+            );
+          kept.note(entry.file, await addFile(archive, entry.file, fileOf(entry.path), buffer, signal));
         }
       }
       const manifest = { level: MANIFEST_LEVEL, large: spool > LARGE_SPOOL };
@@ -74,7 +85,9 @@ export const zip: Format = {
       await archive.end();
       return { report: { items, files: kept.there, missingFiles: kept.gone } };
     }),
-};
+});
+
+export const zip = zipOf(MOST_FILES);
 
 function entryOf({ id, kind, url, page, file }: ExportRow): Entry {
   const kept = file as { sha256: string; type: string; bytes: number; path: string } | null | undefined;
@@ -88,7 +101,13 @@ function entryOf({ id, kind, url, page, file }: ExportRow): Entry {
 }
 
 /** Adds a kept file; gives whether it was there. It is read twice when it is large: its checksum comes first. */
-async function addFile(archive: ZipFile, name: string, path: string, buffer: Buffer): Promise<boolean> {
+async function addFile(
+  archive: ZipFile,
+  name: string,
+  path: string,
+  buffer: Buffer,
+  signal: AbortSignal,
+): Promise<boolean> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -105,11 +124,11 @@ async function addFile(archive: ZipFile, name: string, path: string, buffer: Buf
     }
     let size = 0;
     let crc = 0;
-    for await (const chunk of chunksOf(file, buffer)) {
+    for await (const chunk of chunksOf(file, buffer, signal)) {
       size += chunk.length;
       crc = crc32(chunk, crc);
     }
-    await archive.addStored(name, mtime, { size, crc }, chunksOf(file, buffer));
+    await archive.addStored(name, mtime, { size, crc }, chunksOf(file, buffer, signal));
     return true;
   } finally {
     await file.close();
@@ -117,8 +136,9 @@ async function addFile(archive: ZipFile, name: string, path: string, buffer: Buf
 }
 
 /** From the file's start to its end, in pieces that are good until the next one is asked for. */
-async function* chunksOf(file: FileHandle, buffer: Buffer): AsyncGenerator<Buffer> {
+async function* chunksOf(file: FileHandle, buffer: Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
   for (let position = 0; ;) {
+    signal.throwIfAborted();
     const chunk = await fill(file, buffer, position);
     if (chunk.length > 0) yield chunk;
     if (chunk.length < buffer.length) return;
@@ -136,27 +156,3 @@ async function fill(file: FileHandle, buffer: Buffer, position: number): Promise
   }
   return buffer.subarray(0, length);
 }
-
-/** Which files were added, and which were looked for and are gone. Holds 128 bits of each name's digest. */
-class Kept {
-  readonly #there = new Map<string, boolean>();
-  there = 0;
-  gone = 0;
-
-  knows(name: string): boolean {
-    return this.#there.has(keyOf(name));
-  }
-
-  has(name: string): boolean {
-    return this.#there.get(keyOf(name)) === true;
-  }
-
-  note(name: string, there: boolean): void {
-    this.#there.set(keyOf(name), there);
-    if (there) this.there += 1;
-    else this.gone += 1;
-  }
-}
-
-/** Names begin with `files/` and a SHA-256 in hex, of which half is more than enough to tell them apart. */
-const keyOf = (name: string): string => Buffer.from(name.slice(6, 38), 'hex').toString('latin1');

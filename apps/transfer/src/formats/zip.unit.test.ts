@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { unzipSync } from 'fflate';
 import { writeFileBy } from './output.ts';
 import { exportRoom, type Room } from '../testing/export-room.ts';
+import { formatOptions } from './format.ts';
+import { zipOf } from './zip.ts';
 import { ZipFile } from './zip-file.ts';
 
 let room: Room;
@@ -110,10 +112,40 @@ describe('the files of items', () => {
   });
 });
 
+describe('an archive of many files', () => {
+  it('is refused when they are more than can be told apart', async () => {
+    const rows = await Promise.all([1, 2, 3].map(async (n) => item(n, await kept(Buffer.from(`many ${n}`)))));
+    const part = join(room.directory, 'part');
+    const options = formatOptions({ format });
+    const make = async (mostFiles: number) => {
+      const zip = zipOf(mostFiles);
+      await writeFile(part, zip.encode([...rows, ...rows], options));
+      return zip.assemble([part], join(room.directory, 'many.zip'), options, { signal, fileOf });
+    };
+    expect((await make(3)).report).toMatchObject({ items: 6, files: 3 });
+    await expect(make(2)).rejects.toMatchObject({ code: 'too_many_files' });
+  });
+
+  it('is left at once also while the checksum of a large one is made', async () => {
+    const file = await kept(Buffer.from('endless'));
+    const cut = new AbortController();
+    // It has no end: whoever does not look reads it for ever.
+    const making = room.exported(
+      [item(1, file)],
+      { format },
+      {
+        context: { fileOf: () => '/dev/zero', signal: cut.signal },
+      },
+    );
+    setTimeout(() => cut.abort(), 50);
+    await expect(making).rejects.toThrow('abort');
+  });
+});
+
 describe('an archive', () => {
   const archiveOf = async (fill: (archive: ZipFile) => Promise<void>) => {
     const path = join(room.directory, 'archive.zip');
-    await writeFileBy(path, signal, async (output) => {
+    await writeFileBy(path, { signal }, async (output) => {
       const archive = new ZipFile(output);
       await fill(archive);
       await archive.end();

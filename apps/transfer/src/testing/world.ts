@@ -87,14 +87,18 @@ export class World {
     await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
   }
 
-  /** A service as a process of its own, with the same database and data; `kill()` ends it at once. */
-  spawn(variables: Record<string, string> = {}): { child: ChildProcess; kill(): Promise<void> } {
+  get mongodbUrl(): string {
     const url = new URL(env('MAGPIE_TEST_MONGODB_URL'));
     url.pathname = `/${this.database}`;
+    return url.href;
+  }
+
+  /** A service as a process of its own, with the same database and data; `kill()` ends it at once. */
+  spawn(variables: Record<string, string> = {}): { child: ChildProcess; kill(): Promise<void> } {
     const child = spawn(process.execPath, [MAIN], {
       env: {
         PATH: process.env['PATH'],
-        MONGODB_URL: url.href,
+        MONGODB_URL: this.mongodbUrl,
         AMQP_URL: env('MAGPIE_TEST_AMQP_URL'),
         MAGPIE_DATA: this.data,
         MAGPIE_DISK_RESERVE: '0',
