@@ -133,7 +133,8 @@ export function redactText(text: string): string {
 }
 
 // Parameters as they stand, and those of a URL that is itself a parameter's value (`?next=…%3Ftoken%3D…`).
-const PARAMETER = /([?&;#])([^=&;#?\s"<>]{1,64})=([^&#\s"<>`]+)/g;
+const PARAMETER = /[?&;#]([^=&;#?\s"<>]{1,64})=/g;
+const VALUE = /[^&#\s"<>`]+/y;
 const NESTED_PARAMETER = /(%3F|%26|%23)([A-Za-z0-9._-]{1,64})(%3D)((?:(?!%26|%23)[^&#\s"<>`])+)/gi;
 
 function redactParameters(text: string): string {
@@ -142,10 +143,17 @@ function redactParameters(text: string): string {
       isSecretName(name) ? `${before}${name}${equals}${REDACTED}` : whole,
     );
   }
-  if (!text.includes('=')) return text;
-  return text.replace(PARAMETER, (whole: string, before: string, name: string) =>
-    isSecretName(name) ? `${before}${name}=${REDACTED}` : whole,
-  );
+  let hidden = '';
+  let from = 0;
+  // What looks like a parameter may be the value of one before it (`?next=/a?token=…`), or of one that is hidden whole.
+  for (const match of text.matchAll(PARAMETER)) {
+    const [start, name = ''] = match;
+    VALUE.lastIndex = match.index + start.length;
+    if (match.index < from || !isSecretName(name) || !VALUE.test(text)) continue;
+    hidden += `${text.slice(from, match.index + start.length)}${REDACTED}`;
+    from = VALUE.lastIndex;
+  }
+  return hidden + text.slice(from);
 }
 
 function clip(text: string): string {
