@@ -132,26 +132,26 @@ export function redactText(text: string): string {
   return redactParameters(text.replace(/(:\/\/)[^\s/?#\\"<>`]*@/g, `$1${REDACTED}@`));
 }
 
-// Parameters as they stand, and those of a URL that is itself a parameter's value (`?next=…%3Ftoken%3D…`).
+// Parameters as they stand, and those of a URL that is itself a parameter's value (`?next=…%3Ftoken%3D…`): where each
+// begins, and how far its value goes.
 const PARAMETER = /[?&;#]([^=&;#?\s"<>]{1,64})=/g;
 const VALUE = /[^&#\s"<>`]+/y;
-const NESTED_PARAMETER = /(%3F|%26|%23)([A-Za-z0-9._-]{1,64})(%3D)((?:(?!%26|%23)[^&#\s"<>`])+)/gi;
+const NESTED_PARAMETER = /(?:%3F|%26|%23)([A-Za-z0-9._-]{1,64})%3D/gi;
+const NESTED_VALUE = /(?:(?!%26|%23)[^&#\s"<>`])+/iy;
 
-function redactParameters(text: string): string {
-  if (/%3D/i.test(text)) {
-    text = text.replace(NESTED_PARAMETER, (whole: string, before: string, name: string, equals: string) =>
-      isSecretName(name) ? `${before}${name}${equals}${REDACTED}` : whole,
-    );
-  }
+const redactParameters = (text: string): string =>
+  hideSecrets(hideSecrets(text, NESTED_PARAMETER, NESTED_VALUE), PARAMETER, VALUE);
+
+/** What looks like a parameter may be the value of one before it (`?next=/a?token=…`), or of one that is hidden whole. */
+function hideSecrets(text: string, parameter: RegExp, value: RegExp): string {
   let hidden = '';
   let from = 0;
-  // What looks like a parameter may be the value of one before it (`?next=/a?token=…`), or of one that is hidden whole.
-  for (const match of text.matchAll(PARAMETER)) {
+  for (const match of text.matchAll(parameter)) {
     const [start, name = ''] = match;
-    VALUE.lastIndex = match.index + start.length;
-    if (match.index < from || !isSecretName(name) || !VALUE.test(text)) continue;
+    value.lastIndex = match.index + start.length;
+    if (match.index < from || !isSecretName(name) || !value.test(text)) continue;
     hidden += `${text.slice(from, match.index + start.length)}${REDACTED}`;
-    from = VALUE.lastIndex;
+    from = value.lastIndex;
   }
   return hidden + text.slice(from);
 }

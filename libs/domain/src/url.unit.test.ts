@@ -245,6 +245,8 @@ describe('redaction', () => {
     );
     expect(redactText('http://a.example/&b=?token=Z0Z')).toBe('http://a.example/&b=?token=…');
     expect(redactText('?token=Z0Z?a=Z0Z;b=Z0Z&c=1 d')).toBe('?token=…&c=1 d');
+    expect(redactText('?u=b%3Fnext%3D/c%3Ftoken%3DZ0Z%26d%3D1')).toBe('?u=b%3Fnext%3D/c%3Ftoken%3D…%26d%3D1');
+    expect(redactText('?u=b%3Ftoken%3DZ0Z%3Fa%3DZ0Z%26d%3D1')).toBe('?u=b%3Ftoken%3D…%26d%3D1');
   });
 
   test('hides every value of a secret parameter, and takes linear time', () => {
@@ -262,7 +264,21 @@ describe('redaction', () => {
         },
       ),
     );
-    for (const bad of ['/', '?', '&a', '://', ':', '%3F', '%26a', 'a@', ';=', '?a=', '?token='])
+    for (const bad of [
+      '/',
+      '?',
+      '&a',
+      '://',
+      ':',
+      '%3F',
+      '%26a',
+      'a@',
+      ';=',
+      '?a=',
+      '?token=',
+      '%3Fa%3D',
+      '%3Ftoken%3D',
+    ])
       redactText(bad.repeat(200_000));
   });
 });
