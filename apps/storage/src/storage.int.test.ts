@@ -149,7 +149,7 @@ test('pause: what is under way is kept, nothing else begins; resume goes on wher
     (n) => n === 10,
   );
   await world.control(id, 'pause');
-  await pause(300);
+  await world.told('hold');
   expect((await world.job(id)).state).toBe('pausing');
   expect(world.controls).toContainEqual({ action: 'hold', jobId: id, epoch: 1 });
   for (const answer of held.slice(0, 6)) await answer();
@@ -190,6 +190,7 @@ test('terminate: work is aborted, what only this job brought is gone, what is sh
   const gone = await world.until(a, 'terminated');
   expect(addsUp(gone)).toBe(true);
   const step = world.seen.find(({ url }) => url === img(9))!;
+  await world.told('abort');
   expect(world.controls).toContainEqual({ action: 'abort', steps: [step.id] });
   const urls = async (): Promise<string[]> =>
     (await world.store.items.find({}).lean()).map(({ url }) => url).sort();

@@ -193,6 +193,12 @@ export class World {
     return job;
   }
 
+  /** Waits until collectors were told of this so often: what is told comes by the broker, later than what it stands for. */
+  told(action: string, times = 1): Promise<number> {
+    const count = () => this.controls.filter((one) => (one as { action: string }).action === action).length;
+    return this.eventually(count, (n) => n >= times);
+  }
+
   async eventually<T>(what: () => Promise<T> | T, holds: (value: T) => boolean): Promise<T> {
     let value = await what();
     for (let i = 0; i < 400 && !holds(value); i++) {
