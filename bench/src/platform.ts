@@ -26,6 +26,8 @@ export interface BenchPlatform {
 export interface BenchPlatformOptions {
   replicas: Readonly<Record<string, number>>;
   env: Readonly<Record<string, string>>;
+  /** MongoDB's cache, when it is to be larger than that of tests. */
+  cacheGb?: number;
   signal: AbortSignal;
 }
 
@@ -35,9 +37,10 @@ const ASK_MS = 250;
 export async function startBenchPlatform({
   replicas,
   env,
+  cacheGb,
   signal,
 }: BenchPlatformOptions): Promise<BenchPlatform> {
-  const servers = await startPrivateServers();
+  const servers = await startPrivateServers(undefined, undefined, cacheGb === undefined ? {} : { cacheGb });
   const data = join(servers.data, 'platform');
   let platform: Platform | undefined;
   const store = openStore({ url: servers.mongodbUrl });

@@ -24,6 +24,8 @@ export default fp(
     });
     await app.register(underPressure, {
       maxEventLoopDelay: MAGPIE_MAX_EVENT_LOOP_DELAY,
+      // An interval in which the loop never turned counts as an endless delay: a shorter one is no overload yet.
+      sampleInterval: MAGPIE_MAX_EVENT_LOOP_DELAY,
       pressureHandler: async (request) => {
         if (!isProbe(request.url)) throw new HttpProblem('overloaded', undefined, { retryAfter: 5 });
       },

@@ -20,11 +20,12 @@ export interface TestServers extends Servers {
  * environment names. For crash tests: `servers.rabbitmq.kill()`, `servers.mongodb.restart()`.
  *
  * @param inMemory keeps the data in memory where it can: quicker, and gone with the machine
+ * @param cacheGb MongoDB's cache; small, since tests run beside each other
  */
 export async function startPrivateServers(
   need: ServerName[] = ['mongodb', 'rabbitmq'],
   say: (line: string) => void = () => {},
-  { inMemory = false } = {},
+  { inMemory = false, cacheGb = 0.25 } = {},
 ): Promise<TestServers> {
   const data = await makeTestDirectory({ inMemory });
   const env = { ...process.env };
@@ -32,7 +33,7 @@ export async function startPrivateServers(
   delete env['MONGODB_URL'];
   try {
     const ports = { rabbitmq: await freePort(), mongodb: await freePort() };
-    const servers = await startServers({ data, need, env, say, ports, mongod: { cacheGb: 0.25 } });
+    const servers = await startServers({ data, need, env, say, ports, mongod: { cacheGb } });
     const stop = async (): Promise<void> => {
       await servers.stop();
       await rm(data, { recursive: true, force: true, maxRetries: 5 });
