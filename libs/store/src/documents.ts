@@ -242,8 +242,8 @@ export interface LinkDocument {
   accept?: Accept;
   expand?: Record<string, unknown>;
   /**
-   * Whether this job made the item, or a terminated one that did left it to this job: terminating the job then removes
-   * it, if no other job has it.
+   * True when this job made the item, or a terminated one that did left it to this job: terminating the job then
+   * removes it, if no other job has it. False when the job has an item that was there already: it may inherit it.
    */
   brought?: boolean;
   /** `epoch` is the job's at the time: a retry takes up what failed in an earlier one. */

@@ -118,7 +118,9 @@ export const defineModels = (connection: Connection): Models => ({
   ]),
   links: collection<LinkDocument>(connection, 'links', [
     [{ jobId: 1, of: 1, state: 1, order: 1, _id: 1 }],
-    [{ target: 1 }],
+    // Targets come in no order: an index of all lines by them would cost as much as the items themselves.
+    [{ target: 1 }, { name: 'heirs', partialFilterExpression: { brought: false } }],
+    [{ target: 1 }, { name: 'failures', partialFilterExpression: { state: 'failed' } }],
   ]),
   items: collection<ItemDocument>(connection, 'items', [
     [{ kind: 1, order: -1, _id: -1 }],

@@ -112,7 +112,7 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   standingJob: { one: QUERIES.standingJob('name') },
   parkedSteps: { some: QUERIES.parkedSteps(['a', 'b']) },
   linksOfJob: { batch: QUERIES.linksOfJob(JOB, 500) },
-  linksOfTargets: { some: QUERIES.linksOfTargets(['item-1', 'item-2']) },
+  failedLinksOf: { some: QUERIES.failedLinksOf(['item-1', 'item-2']) },
   stepsOfJob: { batch: QUERIES.stepsOfJob(JOB, 500) },
 };
 

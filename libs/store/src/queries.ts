@@ -262,10 +262,10 @@ export const QUERIES = {
     projection: { _id: 1, target: 1, of: 1, state: 1 },
   }),
 
-  /** The lines of all ledgers that name one of these. */
-  linksOfTargets: (targets: readonly string[]): FindQuery => ({
+  /** The lines of all ledgers in which one of these has failed. */
+  failedLinksOf: (targets: readonly string[]): FindQuery => ({
     from: 'links',
-    filter: { target: { $in: targets } },
+    filter: { target: { $in: targets }, state: 'failed' },
     projection: { target: 1 },
   }),
 

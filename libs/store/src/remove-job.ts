@@ -63,7 +63,7 @@ const removeLinks = (store: Store, jobId: string): Promise<number> =>
         { session },
       );
     if (others.length > 0) {
-      const named = await runQuery<{ target: string }>(store, QUERIES.linksOfTargets(others), session);
+      const named = await runQuery<{ target: string }>(store, QUERIES.failedLinksOf(others), session);
       const kept = new Set(named.map(({ target }) => target));
       const left = { _id: { $in: others.filter((id) => !kept.has(id)) }, jobs: { $size: 0 } };
       await store.steps.collection.deleteMany({ ...left, state: { $ne: 'leased' } } as never, { session });

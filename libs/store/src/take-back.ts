@@ -2,7 +2,6 @@
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
 import type { ItemDocument, LinkDocument } from './documents.ts';
-import { HAVING } from './queries.ts';
 
 /** So many lines of a ledger a transaction. */
 const BATCH = 500;
@@ -72,10 +71,10 @@ export async function handOn(store: Store, session: ClientSession, items: readon
   const heirs = await store.links.collection
     .aggregate(
       [
-        { $match: { target: { $in: items }, state: { $in: HAVING } } },
+        { $match: { target: { $in: items }, brought: false } },
         { $group: { _id: '$target', link: { $first: '$_id' } } },
       ],
-      { session, hint: { target: 1 } },
+      { session, hint: 'heirs' },
     )
     .toArray();
   if (heirs.length > 0)
@@ -91,7 +90,7 @@ async function forgetFailed(store: Store, session: ClientSession, failed: readon
   const wanted = new Set(
     (
       await store.links.collection
-        .find({ target: { $in: failed } } as never, { session, projection: { target: 1 } })
+        .find({ target: { $in: failed }, state: 'failed' } as never, { session, projection: { target: 1 } })
         .toArray()
     ).map((link) => String(link['target'])),
   );

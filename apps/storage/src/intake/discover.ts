@@ -34,7 +34,7 @@ export function attach(
   const accepted = accepts(link.accept, item);
   const state = !accepted ? 'skipped' : fetched ? 'stored' : 'shared';
   const rest = {
-    ...(brought ? { brought: true } : {}),
+    ...(accepted || brought ? { brought: brought || link.brought === true } : {}),
     ...(accepted
       ? {}
       : {

@@ -205,14 +205,14 @@ async function writeLinks(store: Store, links: Collection<LinkDocument>, session
         state,
         order,
         error,
-        ...(brought ? { brought } : {}),
+        ...(brought === undefined ? {} : { brought }),
         ...(step ? { step } : {}),
         ...looked,
       };
       operations.push({ updateOne: { filter: { _id }, update: { $set: set } } });
       continue;
     }
-    const kind = `${state} ${brought === true} ${run}`;
+    const kind = `${state} ${brought} ${run}`;
     const group = alike.get(kind);
     if (group) group.push(link);
     else alike.set(kind, [link]);
@@ -223,7 +223,12 @@ async function writeLinks(store: Store, links: Collection<LinkDocument>, session
       updateMany: {
         filter: { _id: { $in: group.map(({ _id }) => _id) } },
         update: {
-          $set: { state, order, ...(brought ? { brought } : {}), ...(run === undefined ? {} : { run }) },
+          $set: {
+            state,
+            order,
+            ...(brought === undefined ? {} : { brought }),
+            ...(run === undefined ? {} : { run }),
+          },
           $unset: { error: 1, step: 1 },
         },
       },

@@ -34,7 +34,7 @@ export function itemsSink(
     url: row.url,
     state,
     order: nextOrder(),
-    ...(state === 'stored' ? { brought: true } : {}),
+    brought: state === 'stored',
   });
 
   const itemOf = ({ id, kind, url, host, page, data, terms }: ItemRow, now: Date): ItemDocument => ({

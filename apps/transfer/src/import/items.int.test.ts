@@ -28,8 +28,8 @@ const all = async <T>(model: 'items' | 'links', filter: object = {}): Promise<T[
 const rejectsOf = (id: string): Promise<string> =>
   readFile(join(world.places.work(id), 'rejects.csv'), 'utf8');
 
-test('20,000 rows with 1 % bad: exact counts, and the reason of each bad row', async () => {
-  const file = mixedFile();
+test('thousands of rows with 1 % bad: exact counts, and the reason of each bad row', async () => {
+  const file = mixedFile(6000);
   const id = await world.transfer('import', { upload: await world.upload(file.text), as: 'items' });
   const job = await world.until(id, 'completed');
   expect(job.counts).toEqual({
@@ -184,22 +184,22 @@ test('items that are kept already are shared, and the second file of the same ro
   const items = await all<ItemDocument>('items');
   expect(new Set(items.map(({ refs }) => refs))).toEqual(new Set([2]));
   const links = await all<LinkDocument>('links', { jobId: second });
-  expect(links.every(({ state, brought }) => state === 'shared' && brought === undefined)).toBe(true);
+  expect(links.every(({ state, brought }) => state === 'shared' && brought === false)).toBe(true);
 });
 
 test('two imports of the same rows at once: each item is there once, with both references', async () => {
   await world.addService();
-  const text = `url,title\n${Array.from({ length: 5000 }, (_, i) => `${urlOf(i)},T${String(i)}`).join('\n')}\n`;
+  const text = `url,title\n${Array.from({ length: 3000 }, (_, i) => `${urlOf(i)},T${String(i)}`).join('\n')}\n`;
   const uploads = await Promise.all([world.upload(text), world.upload(text)]);
   const ids = await Promise.all(uploads.map((upload) => world.transfer('import', { upload, as: 'items' })));
   const jobs = await Promise.all(ids.map((id) => world.until(id, 'completed')));
-  expect(jobs.map(({ counts }) => counts.stored + counts.shared)).toEqual([5000, 5000]);
-  expect(jobs.reduce((sum, { counts }) => sum + counts.stored, 0)).toBe(5000);
+  expect(jobs.map(({ counts }) => counts.stored + counts.shared)).toEqual([3000, 3000]);
+  expect(jobs.reduce((sum, { counts }) => sum + counts.stored, 0)).toBe(3000);
   const items = await all<ItemDocument>('items');
-  expect(items).toHaveLength(5000);
+  expect(items).toHaveLength(3000);
   expect(new Set(items.map(({ refs }) => refs))).toEqual(new Set([2]));
   const brought = await all<LinkDocument>('links', { brought: true });
-  expect(new Set(brought.map(({ target }) => target)).size).toBe(5000);
+  expect(new Set(brought.map(({ target }) => target)).size).toBe(3000);
 });
 
 test('onError stop ends at the first bad row and keeps what was before; a retry goes on after it', async () => {
