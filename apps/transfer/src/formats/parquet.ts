@@ -14,10 +14,13 @@ import { CELL, textOf, typeAt, typedLines, typesOf, valuesOf, type CellType } fr
 /** Longer texts have no statistic: the footer would be as long as the rows. */
 const STATISTIC_CHARACTERS = 256;
 /** A row group ends at whichever comes first: what is held in memory is about ten times its text. */
-const GROUP_ROWS = 50_000;
-const GROUP_CHARACTERS = 1024 * 1024;
+interface GroupLimits {
+  rows: number;
+  characters: number;
+}
+const GROUP: GroupLimits = { rows: 50_000, characters: 1024 * 1024 };
 
-export const parquet: Format = {
+export const parquetOf = (limits: GroupLimits): Format => ({
   type: 'application/vnd.apache.parquet',
   extension: 'parquet',
   encode: (rows, { columns }) => typedLines(rows, columns ?? []),
@@ -27,10 +30,12 @@ export const parquet: Format = {
       const columns = options.columns ?? [];
       const { types } = await typesOf(parts, columns.length, signal);
       const chosen = columns.map((column, index) => columnOf(column, types[index] ?? new Set()));
-      const groups = await writeGroups(parts, output, chosen, signal);
+      const groups = await writeGroups(parts, output, chosen, limits, signal);
       return { report: { rowGroups: groups } };
     }),
-};
+});
+
+export const parquet = parquetOf(GROUP);
 
 interface TypedColumn {
   element: SchemaElement;
@@ -79,6 +84,7 @@ async function writeGroups(
   parts: readonly string[],
   output: Output,
   columns: readonly TypedColumn[],
+  limits: GroupLimits,
   signal: AbortSignal,
 ): Promise<number> {
   const bytes = new ByteWriter(1024 * 1024);
@@ -115,7 +121,7 @@ async function writeGroups(
         (held[index] as unknown[]).push(value === null ? null : column.value(typeAt(line, index), value));
       });
       characters += line.length;
-      if (characters >= GROUP_CHARACTERS || (held[0]?.length ?? 0) >= GROUP_ROWS) await write();
+      if (characters >= limits.characters || (held[0]?.length ?? 0) >= limits.rows) await write();
     }
   }
   await write();

@@ -4,6 +4,7 @@ import { parquetMetadata } from 'hyparquet';
 import { readParquet } from 'parquet-wasm';
 import { exportRoom, type Room } from '../testing/export-room.ts';
 import * as any from '../testing/any-value.ts';
+import { parquetOf } from './parquet.ts';
 
 let room: Room;
 beforeAll(async () => void (room = await exportRoom()));
@@ -46,24 +47,34 @@ const asText = (value: unknown): string => {
         .replace(/^\ufeff/, '');
 };
 
-it.each<[string, fc.Arbitrary<unknown>, string, (value: never) => unknown]>([
-  ['text', any.text, TEXT, asText],
-  ['whole numbers', fc.maxSafeInteger(), 'Int64', (value: number) => BigInt(value)],
-  ['integers of 64 bits', fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), 'Int64', (value: bigint) => value],
-  ['larger integers among them', fc.bigInt(2n ** 63n, 2n ** 90n), TEXT, asText],
-  ['decimals', fc.double().filter((n) => !Number.isSafeInteger(n)), 'Float64', (value: number) => value],
-  ['booleans', fc.boolean(), 'Bool', (value: boolean) => value],
-  ['instants', any.instant, 'Timestamp<MILLISECOND, UTC>', (value: Date) => value.getTime()],
-  ['nested values', any.nested, TEXT, asText],
-])('has %s as such, any of them null', async (_, values, type, expected) => {
+/** A column each: what may be in it, its type, and what is read of a value. */
+const COLUMNS: Record<string, [fc.Arbitrary<unknown>, string, (value: never) => unknown]> = {
+  text: [any.text, TEXT, asText],
+  'whole numbers': [fc.maxSafeInteger(), 'Int64', (value: number) => BigInt(value)],
+  'integers of 64 bits': [fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), 'Int64', (value: bigint) => value],
+  'larger integers': [fc.bigInt(2n ** 63n, 2n ** 90n), TEXT, asText],
+  decimals: [fc.double().filter((n) => !Number.isSafeInteger(n)), 'Float64', (value: number) => value],
+  booleans: [fc.boolean(), 'Bool', (value: boolean) => value],
+  instants: [any.instant, 'Timestamp<MILLISECOND, UTC>', (value: Date) => value.getTime()],
+  'nested values': [any.nested, TEXT, asText],
+};
+
+it('has values of each type as such, any of them null', async () => {
+  const fields = Object.keys(COLUMNS);
+  const row = Object.fromEntries(fields.map((name) => [name, fc.oneof(COLUMNS[name]![0], any.nothing)]));
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.oneof(values, any.nothing), { maxLength: 20 }), async (column) => {
-      const found = await columnOf(column);
-      const some = !column.every(isNothing);
-      expect(found.type).toBe(some ? type : TEXT);
-      expect(found.values).toEqual(
-        column.map((value) => (isNothing(value) ? null : expected(value as never))),
-      );
+    fc.asyncProperty(fc.array(fc.record(row), { maxLength: 20 }), async (rows) => {
+      const { content } = await room.exported(rows, { format, fields });
+      const { types, rows: found } = tableOf(content);
+      for (const [index, name] of fields.entries()) {
+        const [, type, expected] = COLUMNS[name]!;
+        const column = rows.map((row) => row[name]);
+        expect([name, types[index]]).toEqual([name, column.every(isNothing) ? TEXT : type]);
+        expect([name, ...found.map((row) => row[index])]).toEqual([
+          name,
+          ...column.map((value) => (isNothing(value) ? null : expected(value as never))),
+        ]);
+      }
     }),
   );
 });
@@ -118,29 +129,29 @@ it('says the least and the greatest of short texts alone: the writer holds them 
   expect(long?.meta_data?.statistics?.max_value).toBeUndefined();
 });
 
-it.each([1, 14, 15, 200])(
-  'says of %i groups what each holds',
-  async (groups) => {
-    const text = 'x'.repeat(1024 * 1024);
-    const rows = Array.from({ length: groups }, (_, n) => ({ n, text, data: { n } }));
-    const fields = ['n', 'text', 'data'];
-    const { content, report } = await room.exported(rows, { format, fields });
-    expect(report).toEqual({ rowGroups: groups });
-    const bytes = content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
-    const { num_rows, row_groups, created_by } = parquetMetadata(bytes as ArrayBuffer);
-    expect([num_rows, row_groups.length, created_by]).toEqual([BigInt(groups), groups, 'magpie']);
-    expect(row_groups.map(({ columns }) => columns[0]?.meta_data?.statistics?.max_value)).toEqual(
-      rows.map(({ n }) => BigInt(n)),
-    );
-    const { rows: found } = tableOf(content);
-    expect(found.map(([n, , data]) => [n, data])).toEqual(rows.map(({ n }) => [BigInt(n), `{"n":${n}}`]));
-  },
-  60_000,
-);
+/** Short ones, that many are soon there. */
+const small = parquetOf({ rows: 1000, characters: 10_000 });
+
+it.each([1, 14, 15, 200])('says of %i groups what each holds', async (groups) => {
+  const text = 'x'.repeat(10_000);
+  const rows = Array.from({ length: groups }, (_, n) => ({ n, text, data: { n } }));
+  const fields = ['n', 'text', 'data'];
+  const { content, report } = await room.exported(rows, { format, fields }, { by: small });
+  expect(report).toEqual({ rowGroups: groups });
+  const bytes = content.buffer.slice(content.byteOffset, content.byteOffset + content.length);
+  const { num_rows, row_groups, created_by } = parquetMetadata(bytes as ArrayBuffer);
+  expect([num_rows, row_groups.length, created_by]).toEqual([BigInt(groups), groups, 'magpie']);
+  expect(row_groups.map(({ columns }) => columns[0]?.meta_data?.statistics?.max_value)).toEqual(
+    rows.map(({ n }) => BigInt(n)),
+  );
+  const { rows: found } = tableOf(content);
+  expect(found.map(([n, , data]) => [n, data])).toEqual(rows.map(({ n }) => [BigInt(n), `{"n":${n}}`]));
+});
 
 it('has its rows in groups', async () => {
-  const rows = Array.from({ length: 120_001 }, (_, n) => ({ n }));
-  const { content, report } = await room.exported(rows, { format, fields: ['n'] }, { partRows: 7000 });
+  const rows = Array.from({ length: 2401 }, (_, n) => ({ n }));
+  const asked = { format, fields: ['n'] };
+  const { content, report } = await room.exported(rows, asked, { by: small, partRows: 140 });
   expect(report).toEqual({ rowGroups: 3 });
   const { rows: found } = tableOf(content);
   expect(found.length).toBe(rows.length);
