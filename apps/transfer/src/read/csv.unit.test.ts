@@ -188,7 +188,7 @@ describe('properties', () => {
         }
         expect(read(text, { columns: null })).toEqual(expected);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -197,7 +197,7 @@ describe('properties', () => {
       fc.property(soup, sizes, fc.constantFrom(LIMITS, tight), (text, cut, limits) => {
         expect(read(text, { limits }, cut)).toEqual(read(text, { limits }));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -214,7 +214,7 @@ describe('properties', () => {
           expect(rest).toEqual(all.slice(i + 1));
         });
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 

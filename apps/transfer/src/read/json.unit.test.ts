@@ -203,7 +203,7 @@ describe('properties', () => {
           });
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -216,7 +216,7 @@ describe('properties', () => {
           expect(read(format, text, { limits, sizes: [size] })).toEqual(read(format, text, { limits }));
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 
@@ -232,7 +232,7 @@ describe('properties', () => {
         }
         expect(whereBroken(text) === 'no fault found').toBe(valid);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 

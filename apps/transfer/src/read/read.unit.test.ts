@@ -138,7 +138,7 @@ describe('tables', () => {
         expect(detected).toMatchObject({ columns, encoding: file.encoding, gzip: file.gzip });
         expect(valuesOf(rows)).toEqual(file.table);
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -156,12 +156,12 @@ describe('tables', () => {
           expect((await rowsOf(detected!, { from })).rows).toEqual(rows.slice(i + 1));
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 
   it('a large file is read on from where it was left, however it is kept', async () => {
-    const text = `a,b\n${Array.from({ length: 80_000 }, (_, i) => `${i},é𝒳 ${i * 7}\n`).join('')}`;
+    const text = `a,b\n${Array.from({ length: 20_000 }, (_, i) => `${i},é𝒳 ${i * 7}\n`).join('')}`;
     const ways: Record<string, Buffer> = {
       plain: Buffer.from(text),
       marked: Buffer.from(`\ufeff${text}`),
@@ -171,15 +171,15 @@ describe('tables', () => {
     };
     for (const [way, bytes] of Object.entries(ways)) {
       const { rows, detected } = await read(bytes, way === 'gb18030' ? { encoding: way } : {});
-      expect([way, rows.length]).toEqual([way, 80_000]);
-      for (const at of [0, 999, 40_000, 79_998, 79_999]) {
+      expect([way, rows.length]).toEqual([way, 20_000]);
+      for (const at of [0, 999, 10_000, 19_998, 19_999]) {
         const from = { end: rows[at]!.end, line: rows[at]!.next };
         const rest = (await rowsOf(detected!, { from })).rows;
         expect([way, rest.length, rest[0], rest.at(-1)]).toEqual([
           way,
-          79_999 - at,
+          19_999 - at,
           rows[at + 1],
-          at < 79_999 ? rows.at(-1) : undefined,
+          at < 19_999 ? rows.at(-1) : undefined,
         ]);
       }
     }
@@ -202,13 +202,13 @@ describe('tables', () => {
           for (const row of rows) expect(row.end).toBeGreaterThan(0);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
-  it('a million rows: exact counts, lines and ends, and about a thousand a batch', async () => {
+  it('200,000 rows: exact counts, lines and ends, and about a thousand a batch', async () => {
     const lines = ['url,n\n'];
-    for (let i = 0; i < 1_000_000; i++) lines.push(i % 100 === 99 ? `bad,${i},x\n` : `u${i},${i}\n`);
+    for (let i = 0; i < 200_000; i++) lines.push(i % 100 === 99 ? `bad,${i},x\n` : `u${i},${i}\n`);
     writeFileSync(path, lines.join(''));
     const detected = await detect(path, { limits: LIMITS });
     let good = 0;
@@ -233,8 +233,8 @@ describe('tables', () => {
       }
     }
     expect({ good, bad, bytesRead }).toEqual({
-      good: 990_000,
-      bad: 10_000,
+      good: 198_000,
+      bad: 2000,
       bytesRead: lines.join('').length,
     });
   });
@@ -263,7 +263,7 @@ describe('encodings', () => {
     for (const encoding of ['utf-8', 'utf-16le', 'gb18030', 'shift_jis']) {
       const cell = encoding === 'shift_jis' ? '漢字' : '漢é𝒳';
       for (const pad of ['', 'x', 'xx', 'xxx']) {
-        const text = `a\n${pad}\n${`${cell}\n`.repeat(60_000)}`;
+        const text = `a\n${pad}\n${`${cell}\n`.repeat(30_000)}`;
         const { rows } = await read(iconv.encode(text, encoding), { encoding, delimiter: ',' });
         expect(rows.every((row) => 'values' in row && (row.values.a === cell || row.values.a === pad))).toBe(
           true,
@@ -282,12 +282,12 @@ describe('encodings', () => {
 
 describe('gzip', () => {
   const table = Buffer.from(
-    `a,b\n${Array.from({ length: 200_000 }, (_, i) => `${i},${(i * 7919) % 1e6}\n`).join('')}`,
+    `a,b\n${Array.from({ length: 50_000 }, (_, i) => `${i},${(i * 7919) % 1e6}\n`).join('')}`,
   );
 
   it('members that follow each other, wherever a read ends', async () => {
     // Reads are of 32 KiB. What is stored only has a header, a trailer and a block's beginning of 23 bytes together.
-    const text = table.subarray(0, 100_000);
+    const text = table.subarray(0, 50_000);
     for (const offset of [-11, -10, -9, -2, -1, 0, 1, 2]) {
       const first = gzipSync(text.subarray(0, 32 * 1024 + offset - 23), { level: 0 });
       expect(first.length).toBe(32 * 1024 + offset);
@@ -314,7 +314,7 @@ describe('gzip', () => {
     const whole = gzipSync(table);
     const cut = await read(whole.subarray(0, whole.length >> 1));
     expect(cut.fault).toBe('bad_gzip');
-    expect(cut.rows.length).toBeGreaterThan(50_000);
+    expect(cut.rows.length).toBeGreaterThan(12_000);
     expect(codesOf(cut.rows)).toEqual([]);
 
     const damaged = Buffer.from(whole);
@@ -431,12 +431,12 @@ describe('hostile files: memory stays flat and time linear', () => {
       ({ rows }) => expect(codesOf(rows)).toEqual(['line_too_long']),
     ],
     [
-      'one quote that is never closed before 20 MB of rows',
-      () => Buffer.concat([Buffer.from('a,b\n1,"2\n'), Buffer.alloc(20e6, 'aaaa,bbbb\n')]),
+      'one quote that is never closed before 10 MB of rows',
+      () => Buffer.concat([Buffer.from('a,b\n1,"2\n'), Buffer.alloc(10e6, 'aaaa,bbbb\n')]),
       {},
       ({ rows }) => {
         expect(codesOf(rows)).toEqual(['bad_quote']);
-        expect(rows.length).toBe(2_000_001);
+        expect(rows.length).toBe(1_000_001);
       },
     ],
     [
@@ -453,7 +453,7 @@ describe('hostile files: memory stays flat and time linear', () => {
     ],
     [
       'quotes and line breaks',
-      () => Buffer.concat([Buffer.from('a,b\n'), Buffer.alloc(12e6, '"""\n"\n')]),
+      () => Buffer.concat([Buffer.from('a,b\n'), Buffer.alloc(9e6, '"""\n"\n')]),
       {},
       ({ rows }) => expect(rows.length).toBeGreaterThan(1000),
     ],
@@ -556,7 +556,8 @@ describe('hostile files: memory stays flat and time linear', () => {
   });
 
   it('a bomb: ten gigabytes of zeros in ten megabytes of gzip', async () => {
-    const member = gzipSync(Buffer.alloc(16 * MIB, '0,0\n'));
+    const row = `0,${'0'.repeat(61)}\n`;
+    const member = gzipSync(Buffer.alloc(16 * MIB, row));
     const bomb = Buffer.concat([gzipSync('a,b\n'), ...Array<Buffer>(640).fill(member)]);
     writeFileSync(path, bomb);
     const detected = await detect(path, { limits: LIMITS });
@@ -576,7 +577,7 @@ describe('hostile files: memory stays flat and time linear', () => {
       }
     };
     await expect(all()).rejects.toMatchObject({ code: 'too_large' });
-    expect(count).toBeLessThanOrEqual((64 * MIB + 4 * MIB) / 4);
+    expect(count).toBeLessThanOrEqual((64 * MIB + 4 * MIB) / row.length);
     expect(most).toBeLessThan(250 * MIB);
   });
 });
