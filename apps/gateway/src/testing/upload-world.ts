@@ -100,6 +100,12 @@ export class UploadWorld {
     }
   }
 
+  /** Some of its bytes are on the disk; the job tells of them later, once a second. */
+  async comes(id: string, ms = 15_000): Promise<void> {
+    for (const deadline = Date.now() + ms; (await sizeOf(`${this.file(id)}.part`)) <= 0; await sleep(10))
+      if (Date.now() > deadline) throw new Error(`nothing came: ${JSON.stringify(await this.status(id))}`);
+  }
+
   /** The job's document, with what is not shown. */
   async document(id: string) {
     return (await this.gateway.store.jobs.collection.findOne({ _id: id as never }))!;

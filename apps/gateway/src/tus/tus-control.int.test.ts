@@ -120,26 +120,30 @@ describe('control of the job', () => {
     expect(sha256(world.fileOf(id))).toBe(sha256(content));
   });
 
-  it('a silent client is cut off, and can go on; one that is paused is not', async () => {
-    const impatient = await TusWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
-    try {
-      const content = randomBytes(2 * MIB);
-      const id = await impatient.create(content.length);
-      const first = await impatient.sending(id, 0, content.length, content.subarray(0, MIB / 2));
-      await impatient.control(id, 'pause');
-      await until(async () => (await impatient.jobOf(id)).state === 'paused', 'it is paused', 3000);
-      await sleep(5500);
-      await impatient.control(id, 'resume');
-      first.out.write(content.subarray(MIB / 2, MIB));
-      await until(async () => impatient.partSize(id) === MIB, 'it goes on in the same request');
-      const ended = await first.answer;
-      expect([ended.status, codeOf(ended)]).toEqual([503, 'upload_cut_off']);
-      expect(await impatient.offsetOf(id)).toBe(MIB);
-      expect((await impatient.chunk(id, MIB, content.subarray(MIB))).status).toBe(204);
-    } finally {
-      await impatient.close();
-    }
-  }, 60_000);
+  it.concurrent(
+    'a silent client is cut off, and can go on; one that is paused is not',
+    async () => {
+      const impatient = await TusWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
+      try {
+        const content = randomBytes(2 * MIB);
+        const id = await impatient.create(content.length);
+        const first = await impatient.sending(id, 0, content.length, content.subarray(0, MIB / 2));
+        await impatient.control(id, 'pause');
+        await until(async () => (await impatient.jobOf(id)).state === 'paused', 'it is paused', 3000);
+        await sleep(5500);
+        await impatient.control(id, 'resume');
+        first.out.write(content.subarray(MIB / 2, MIB));
+        await until(async () => impatient.partSize(id) === MIB, 'it goes on in the same request');
+        const ended = await first.answer;
+        expect([ended.status, codeOf(ended)]).toEqual([503, 'upload_cut_off']);
+        expect(await impatient.offsetOf(id)).toBe(MIB);
+        expect((await impatient.chunk(id, MIB, content.subarray(MIB))).status).toBe(204);
+      } finally {
+        await impatient.close();
+      }
+    },
+    60_000,
+  );
 
   it('stop keeps what came, and a retry goes on with it', async () => {
     const content = randomBytes(2 * MIB);

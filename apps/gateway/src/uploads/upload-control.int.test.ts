@@ -8,17 +8,22 @@ import { hasBytes, inState, MB, sizeOf, UploadWorld } from '../testing/upload-wo
 let world: UploadWorld;
 /** Cuts off who is silent for four seconds. */
 let impatient: UploadWorld;
+/** Receives one at a time. */
+let small: UploadWorld;
 beforeAll(async () => {
-  world = await UploadWorld.make();
-  impatient = await UploadWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
+  // Those that take long are side by side.
+  [world, impatient, small] = await Promise.all([
+    UploadWorld.make({ MAGPIE_UPLOADS: '10' }),
+    UploadWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' }),
+    UploadWorld.make({ MAGPIE_UPLOADS: '1' }),
+  ]);
 }, 60_000);
 afterAll(async () => {
-  await world.close();
-  await impatient.close();
+  await Promise.all([world, impatient, small].map((one) => one.close()));
 }, 30_000);
 
 describe('paused', () => {
-  it.each([
+  it.concurrent.each([
     ['a body', {}, undefined, undefined],
     [
       'a form',
@@ -31,8 +36,8 @@ describe('paused', () => {
     async (_name, headers, head, tail) => {
       const id = await world.newJob();
       const sender = world.send(id, {
-        bytes: 60 * MB,
-        bytesPerSecond: 15 * MB,
+        bytes: 32 * MB,
+        bytesPerSecond: 6 * MB,
         headers,
         ...(head === undefined ? {} : { head, tail: tail as string }),
       });
@@ -52,7 +57,7 @@ describe('paused', () => {
         sent = sender.sent;
         await sleep(100);
       }
-      expect(sent).toBeLessThan(60 * MB);
+      expect(sent).toBeLessThan(32 * MB);
       await sleep(1000);
       expect(sender.sent).toBe(sent);
       expect(await sizeOf(`${world.file(id)}.part`)).toBe(written);
@@ -64,95 +69,89 @@ describe('paused', () => {
     },
   );
 
-  it('longer than a silent sender may be, and stopped at once when asked to', async () => {
-    const id = await impatient.newJob();
-    const sender = impatient.send(id, { bytesPerSecond: MB });
-    await impatient.until(id, hasBytes);
-    await impatient.act(id, 'pause');
-    await impatient.until(id, inState('paused'));
-    await sleep(5500);
-    expect((await impatient.status(id)).state).toBe('paused');
-    await impatient.act(id, 'stop');
-    const answer = await sender.answer;
-    expect([answer.status, answer.body.code]).toEqual([409, 'upload_stopped']);
-    const job = await impatient.until(id, inState('stopped'));
-    expect(await impatient.filesOf(id)).toEqual([`${id}.part`]);
-    expect(job.transfer).toMatchObject({ file: null, bytes: await sizeOf(`${impatient.file(id)}.part`) });
-    expect(job.transfer?.expiresAt).not.toBeNull();
-    // Sent again, it starts over.
-    await impatient.isWhole(id, impatient.send(id, { bytes: 1000 }));
-  }, 30_000);
+  it.concurrent(
+    'longer than a silent sender may be, and stopped at once when asked to',
+    async () => {
+      const id = await impatient.newJob();
+      const sender = impatient.send(id, { bytesPerSecond: MB });
+      await impatient.comes(id);
+      await impatient.act(id, 'pause');
+      await impatient.until(id, inState('paused'));
+      await sleep(5500);
+      expect((await impatient.status(id)).state).toBe('paused');
+      await impatient.act(id, 'stop');
+      const answer = await sender.answer;
+      expect([answer.status, answer.body.code]).toEqual([409, 'upload_stopped']);
+      const job = await impatient.until(id, inState('stopped'));
+      expect(await impatient.filesOf(id)).toEqual([`${id}.part`]);
+      expect(job.transfer).toMatchObject({ file: null, bytes: await sizeOf(`${impatient.file(id)}.part`) });
+      expect(job.transfer?.expiresAt).not.toBeNull();
+      // Sent again, it starts over.
+      await impatient.isWhole(id, impatient.send(id, { bytes: 1000 }));
+    },
+    30_000,
+  );
 });
 
 describe('the number of uploads at once', () => {
   it('does not count those that are paused, which have a limit of their own', async () => {
-    const small = await UploadWorld.make({ MAGPIE_UPLOADS: '1' });
-    try {
-      const begin = async () => {
-        const id = await small.newJob();
-        return { id, sender: small.send(id, { bytes: Infinity, bytesPerSecond: 200_000 }) };
-      };
-      const paused = [];
-      for (let i = 0; i < 4; i++) {
-        const one = await begin();
-        await small.until(one.id, hasBytes);
-        if (i === 0) {
-          const { body } = await (await begin()).sender.answer;
-          expect([body.code, body['detail']]).toEqual(['too_many_uploads', '1 are received already.']);
-        }
-        await small.act(one.id, 'pause');
-        await small.until(one.id, inState('paused'));
-        paused.push(one);
+    const begin = async () => {
+      const id = await small.newJob();
+      return { id, sender: small.send(id, { bytes: Infinity, bytesPerSecond: 200_000 }) };
+    };
+    const paused = [];
+    for (let i = 0; i < 4; i++) {
+      const one = await begin();
+      await small.comes(one.id);
+      if (i === 0) {
+        const { body } = await (await begin()).sender.answer;
+        expect([body.code, body['detail']]).toEqual(['too_many_uploads', '1 are received already.']);
       }
-      const { status: code, body, headers } = await (await begin()).sender.answer;
-      expect([code, body.code, headers['retry-after']]).toEqual([503, 'too_many_uploads', '10']);
-      expect(body['detail']).toMatch(/^4 are paused/);
-      for (const { id, sender } of paused) {
-        await small.act(id, 'resume');
-        sender.finish();
-        await small.isWhole(id, sender);
-      }
-      const last = await begin();
-      last.sender.finish();
-      await small.isWhole(last.id, last.sender);
-    } finally {
-      await small.close();
+      await small.act(one.id, 'pause');
+      await small.until(one.id, inState('paused'));
+      paused.push(one);
     }
+    const { status: code, body, headers } = await (await begin()).sender.answer;
+    expect([code, body.code, headers['retry-after']]).toEqual([503, 'too_many_uploads', '10']);
+    expect(body['detail']).toMatch(/^4 are paused/);
+    for (const { id, sender } of paused) {
+      await small.act(id, 'resume');
+      sender.finish();
+      await small.isWhole(id, sender);
+    }
+    const last = await begin();
+    last.sender.finish();
+    await small.isWhole(last.id, last.sender);
   }, 60_000);
 });
 
 describe('one that is resumed beyond that number', () => {
   it('waits its turn', async () => {
-    const small = await UploadWorld.make({ MAGPIE_UPLOADS: '1' });
-    try {
-      const begin = async () => {
-        const id = await small.newJob();
-        const sender = small.send(id, { bytes: Infinity, bytesPerSecond: 200_000 });
-        await small.until(id, hasBytes);
-        return { id, sender };
-      };
-      const first = await begin();
-      await small.act(first.id, 'pause');
-      await small.until(first.id, inState('paused'));
-      const second = await begin();
-      await small.act(first.id, 'resume');
-      const { transfer } = await small.until(first.id, inState('running'));
-      const before = (await small.status(second.id)).transfer?.bytes ?? 0;
-      await small.until(second.id, (job) => (job.transfer?.bytes ?? 0) > before + 400_000);
-      expect((await small.status(first.id)).transfer).toMatchObject({
-        bytes: transfer?.bytes,
-        bytesPerSecond: 0,
-      });
-      await small.act(second.id, 'pause');
-      await small.until(first.id, (job) => (job.transfer?.bytes ?? 0) > (transfer?.bytes ?? 0));
-      first.sender.finish();
-      await small.isWhole(first.id, first.sender);
-      await small.act(second.id, 'resume');
-      second.sender.finish();
-      await small.isWhole(second.id, second.sender);
-    } finally {
-      await small.close();
-    }
+    const begin = async () => {
+      const id = await small.newJob();
+      const sender = small.send(id, { bytesPerSecond: MB });
+      await small.comes(id);
+      return { id, sender };
+    };
+    const first = await begin();
+    await small.act(first.id, 'pause');
+    await small.until(first.id, inState('paused'));
+    const second = await begin();
+    await small.act(first.id, 'resume');
+    const { transfer } = await small.until(first.id, inState('running'));
+    const before = (await small.status(second.id)).transfer?.bytes ?? 0;
+    await small.until(second.id, (job) => (job.transfer?.bytes ?? 0) > before + 400_000);
+    expect((await small.status(first.id)).transfer).toMatchObject({
+      bytes: transfer?.bytes,
+      bytesPerSecond: 0,
+    });
+    await small.act(second.id, 'pause');
+    await small.until(first.id, (job) => (job.transfer?.bytes ?? 0) > (transfer?.bytes ?? 0));
+    first.sender.finish();
+    await small.isWhole(first.id, first.sender);
+    await small.act(second.id, 'resume');
+    second.sender.finish();
+    await small.isWhole(second.id, second.sender);
   }, 60_000);
 });
 
@@ -214,7 +213,7 @@ describe('a job that has no file', () => {
     const id = await world.newJob();
     await world.set(id, { 'transfer.expiresAt': new Date(Date.now() - 1) });
     const sender = world.send(id, { bytesPerSecond: MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     await world.gateway.app.uploads.expireAbandoned();
     sender.finish();
     await world.isWhole(id, sender);
@@ -233,7 +232,7 @@ describe('ended', () => {
       'checksum_mismatch',
     );
     const sender = world.send(stopped, { bytesPerSecond: MB });
-    await world.until(stopped, hasBytes);
+    await world.comes(stopped);
     await world.act(stopped, 'stop');
     await sender.answer;
     for (const [id, state] of [
@@ -254,7 +253,7 @@ describe('ended', () => {
   it('terminated: the request is aborted and what came is removed', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     await world.act(id, 'terminate');
     const { status: code, body, headers } = await sender.answer;
     expect([code, body.code, headers.connection]).toEqual([410, 'upload_terminated', 'close']);
@@ -277,7 +276,7 @@ describe('ended', () => {
   it('cut off: the job has failed, nothing is left, and a new request starts over', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     sender.cut();
     const job = await world.until(id, inState('failed'));
     expect(job.error?.code).toBe('upload_cut_off');
@@ -290,7 +289,7 @@ describe('ended', () => {
   it('cut off while it is paused', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 200_000 });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     await world.act(id, 'pause');
     await world.until(id, inState('paused'));
     sender.cut();
@@ -301,13 +300,17 @@ describe('ended', () => {
     expect(await world.filesOf(id)).toEqual([]);
   });
 
-  it('cut off by silence', async () => {
-    const id = await impatient.newJob();
-    const sender = impatient.send(id, { bytes: Infinity, bytesPerSecond: 65_536 / 3600 });
-    await impatient.failedWith(id, sender, 503, 'upload_cut_off');
-  }, 20_000);
+  it.concurrent(
+    'cut off by silence',
+    async () => {
+      const id = await impatient.newJob();
+      const sender = impatient.send(id, { bytes: Infinity, bytesPerSecond: 65_536 / 3600 });
+      await impatient.failedWith(id, sender, 503, 'upload_cut_off');
+    },
+    20_000,
+  );
 
-  it.each([
+  it.concurrent.each([
     ['terminated', 'before the file of its form', '--XX\r\nContent-Disposition: form-data;'],
     [
       'terminated',
@@ -343,7 +346,7 @@ describe('ended', () => {
   it('a gateway that was frozen meanwhile touches no file of who took it over', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     // Another one had the lease, completed it, and gave it back, between two looks.
     await writeFile(world.file(id), 'complete');
     await world.gateway.store.jobs.collection.updateOne(
@@ -360,7 +363,7 @@ describe('ended', () => {
   it('a gateway that was frozen meanwhile completes nothing that is over', async () => {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 10 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     await world.gateway.store.jobs.collection.updateOne(
       { _id: id as never },
       { $set: { state: 'stopped', 'transfer.lease': null } },

@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasBytes, inState, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
+import { inState, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 
 let world: UploadWorld;
 beforeAll(async () => {
@@ -57,7 +57,7 @@ it('paused, resumed, stopped and terminated in one instant: it ends, and the sen
   for (let round = 0; round < 5; round++) {
     const id = await world.newJob();
     const sender = world.send(id, { bytesPerSecond: 20 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     const actions = ['pause', 'resume', 'terminate', 'stop', 'pause', 'resume', 'retry'];
     const codes = await Promise.all(
       actions.map(async (action) => (await world.tryTo(id, action)).statusCode),
@@ -72,21 +72,22 @@ it('paused, resumed, stopped and terminated in one instant: it ends, and the sen
 
 it('paused and resumed again and again: whole', async () => {
   const id = await world.newJob();
-  const sender = world.send(id, { bytes: 20 * MB, bytesPerSecond: 4 * MB });
-  await world.until(id, hasBytes);
+  const sender = world.send(id, { bytesPerSecond: 4 * MB });
+  await world.comes(id);
   for (let round = 0; round < 20; round++) {
     await world.tryTo(id, round % 2 === 0 ? 'pause' : 'resume');
     await sleep(20 * (round % 5));
   }
   if ((await world.status(id)).state === 'pausing') await world.until(id, inState('paused'));
   await world.tryTo(id, 'resume');
+  sender.finish();
   await world.isWhole(id, sender);
 });
 
 it('its sender has sent all and is gone before the job is resumed: the file is whole, or the job says why not', async () => {
   const id = await world.newJob();
   const sender = world.send(id, { bytesPerSecond: 200_000 });
-  await world.until(id, hasBytes);
+  await world.comes(id);
   await world.act(id, 'pause');
   await world.until(id, inState('paused'));
   sender.finish();
@@ -156,7 +157,7 @@ it('the job of something else is none to upload to', async () => {
 it('a job that is removed while its file comes: the request ends, and says so', async () => {
   const id = await world.newJob();
   const sender = world.send(id, { bytesPerSecond: 4 * MB });
-  await world.until(id, hasBytes);
+  await world.comes(id);
   const refused = await world.gateway.app.inject({ method: 'DELETE', url: `/api/v1/jobs/${id}` });
   expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([409, 'invalid_transition']);
   await world.gateway.store.jobs.collection.deleteOne({ _id: id as never });
@@ -167,7 +168,7 @@ it('a job that is removed while its file comes: the request ends, and says so', 
 it('a failed one that is being removed is not begun again', async () => {
   const id = await world.newJob();
   const sender = world.send(id, { bytesPerSecond: 4 * MB });
-  await world.until(id, hasBytes);
+  await world.comes(id);
   sender.cut();
   await world.until(id, inState('failed'));
   await world.set(id, { removing: true });

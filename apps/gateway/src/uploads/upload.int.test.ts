@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Job } from '@magpie/contracts';
 import { Sender } from '../testing/sender.ts';
-import { hasBytes, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
+import { MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 
 let world: UploadWorld;
 beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('refused', () => {
   it('a second upload to the same job, at once', async () => {
     const id = await world.newJob();
     const first = world.send(id, { bytesPerSecond: 5 * MB });
-    await world.until(id, hasBytes);
+    await world.comes(id);
     const second = await world.send(id, { bytes: 50 * MB }).answer;
     expect([second.status, second.body.code, second.headers.connection]).toEqual([
       409,
@@ -141,7 +141,7 @@ describe('refused', () => {
         return { id, sender: world.send(id, { bytesPerSecond: MB }) };
       }),
     );
-    for (const { id } of senders) await world.until(id, hasBytes);
+    for (const { id } of senders) await world.comes(id);
     const id = await world.newJob();
     const { status: code, body, headers } = await world.send(id, { bytes: 20 * MB }).answer;
     expect([code, body.code, headers['retry-after']]).toEqual([503, 'too_many_uploads', '10']);

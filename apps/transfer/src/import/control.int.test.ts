@@ -3,18 +3,20 @@ import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
 import { removeJob, type ItemDocument } from '@magpie/store';
-import { mixedFile, urlOf } from '../testing/import-files.ts';
+import { inManyBatches, mixedFile, urlOf } from '../testing/import-files.ts';
 import { addsUp, pause, World } from '../testing/world.ts';
 
 jest.setTimeout(180_000);
 
 let world: World;
-beforeEach(async () => {
+beforeAll(async () => {
   world = await World.make({}, { services: 0 });
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+afterEach(() => world.clear());
 
-const BIG = mixedFile(30_000);
+const BIG = mixedFile(4000);
+const TEXT = inManyBatches(BIG.text);
 const WHOLE = {
   discovered: BIG.rows,
   stored: BIG.good,
@@ -39,6 +41,14 @@ async function rejectedLines(id: string): Promise<number[]> {
     .map((line) => Number(line.split(',')[0]));
 }
 
+/** For what waits long: a world of its own, side by side with the other tests. */
+const apart =
+  (what: (world: World) => Promise<void>): (() => Promise<void>) =>
+  async () => {
+    const own = await World.make({}, { services: 0 });
+    await what(own).finally(() => own.close());
+  };
+
 /** Everything that an import may touch, as it is in the database. */
 async function everything(): Promise<unknown> {
   const all = (name: 'items' | 'links' | 'targets' | 'targetLoads' | 'steps') =>
@@ -53,9 +63,9 @@ async function everything(): Promise<unknown> {
 }
 
 test('paused it stops within a batch, resumed it goes on: no row twice, none lost', async () => {
-  await world.addService();
-  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
-  await beginsWith(id, 3000);
+  await world.addLateService();
+  const id = await world.transfer('import', { upload: await world.upload(TEXT), as: 'items' });
+  await beginsWith(id, 600);
   await world.control(id, 'pause');
   const paused = await world.until(id, 'paused');
   expect(addsUp(paused)).toBe(true);
@@ -78,14 +88,17 @@ test('a file that no service outlives fails after five, and can be tried again',
   const lease = async () => (await world.job(id)).transfer.lease;
   const set = (change: object) =>
     world.store.jobs.collection.updateOne({ _id: id } as never, { $set: change });
-  for (let death = 1; death <= 5; death++) {
+  // The second one dies as the fifth.
+  for (const before of [0, 1]) {
     const service = world.spawn();
     await world.eventually(lease, (held) => held !== null && held.until > new Date());
+    expect((await world.job(id)).transfer.deaths ?? 0).toBe(before);
     await service.kill();
     // As if it had got no further, and nobody had had to wait for its lease to run out.
     await set({
       'transfer.lease.until': new Date(0),
       'transfer.furthest': { rows: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER },
+      'transfer.deaths': before * 4,
     });
   }
   await world.addService();
@@ -99,48 +112,51 @@ test('a file that no service outlives fails after five, and can be tried again',
   expect(after.deaths).toBe(0);
 });
 
-test('what fails for no reason of its own at the same row each time is given up', async () => {
-  // A fault of the database that comes with one row.
-  await world.store.items.collection.createIndex({ 'data.n': 1 }, { unique: true });
-  const rows = Array.from({ length: 5000 }, (_, i) =>
-    i === 9 ? 'nothing,9' : `${urlOf(i)},${String(i === 4500 ? 7 : i)}`,
-  );
-  await world.addService();
-  const upload = await world.upload(`url,n\n${rows.join('\n')}\n`);
-  const id = await world.transfer('import', { upload, as: 'items' });
-  const { error, counts, transfer } = await world.until(id, 'failed');
-  expect(error?.code).toBe('internal_error');
-  expect(transfer.expiresAt).toBeInstanceOf(Date);
-  expect(counts.discovered).toBe(4000);
-});
+test.concurrent(
+  'what fails for no reason of its own at the same row each time is given up',
+  apart(async (world) => {
+    // A fault of the database that comes with one row.
+    await world.store.items.collection.createIndex({ 'data.n': 1 }, { unique: true });
+    const rows = Array.from({ length: 3000 }, (_, i) =>
+      i === 9 ? 'nothing,9' : `${urlOf(i)},${String(i === 2500 ? 7 : i)}`,
+    );
+    await world.addService();
+    const upload = await world.upload(`url,n\n${rows.join('\n')}\n`);
+    const id = await world.transfer('import', { upload, as: 'items' });
+    const { error, counts, transfer } = await world.until(id, 'failed');
+    expect(error?.code).toBe('internal_error');
+    expect(transfer.expiresAt).toBeInstanceOf(Date);
+    expect(counts.discovered).toBe(2000);
+  }),
+);
 
 test('terminated, everything is as it was before, to the byte', async () => {
-  await world.addService();
+  await world.addLateService();
   const old = await world.transfer('import', {
-    upload: await world.upload(`url\n${Array.from({ length: 3000 }, (_, i) => urlOf(i * 3)).join('\n')}\n`),
+    upload: await world.upload(`url\n${Array.from({ length: 500 }, (_, i) => urlOf(i * 3)).join('\n')}\n`),
     as: 'items',
   });
   await world.until(old, 'completed');
-  const upload = await world.upload(BIG.text);
+  const upload = await world.upload(TEXT);
   const before = await everything();
   const directories = await readdir(join(world.data, 'transfers'));
 
   const id = await world.transfer('import', { upload, as: 'items' });
-  await beginsWith(id, 8000);
+  await beginsWith(id, 1500);
   await world.control(id, 'terminate');
   const job = await world.until(id, 'terminated');
   expect(await everything()).toEqual(before);
   expect(job.counts).toEqual({ discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 });
   const { rolledBack } = job.transfer.report as { rolledBack: Record<string, number> };
-  expect(rolledBack['links']).toBeGreaterThan(7000);
+  expect(rolledBack['links']).toBeGreaterThan(1300);
   expect(rolledBack['items']).toBeLessThan(rolledBack['links'] ?? 0);
   expect(await readdir(join(world.data, 'transfers'))).toEqual(directories);
-  expect((await stat(join(world.places.uploads, upload))).size).toBe(Buffer.byteLength(BIG.text));
+  expect((await stat(join(world.places.uploads, upload))).size).toBe(Buffer.byteLength(TEXT));
 });
 
 describe('an import that has ended is taken back, with what it brought and nothing else', () => {
-  const FILE = mixedFile(8000);
-  const broken = FILE.text.replace(urlOf(6000), 'nothing');
+  const FILE = mixedFile(3000);
+  const broken = FILE.text.replace(urlOf(2000), 'nothing');
   test.each([
     ['completed', { text: FILE.text }],
     [
@@ -150,10 +166,11 @@ describe('an import that has ended is taken back, with what it brought and nothi
         onError: 'stop',
       },
     ],
-    ['stopped', { text: FILE.text }],
+    ['stopped', { text: TEXT }],
   ] as const)('%s', async (state, { text, ...rest }) => {
-    await world.addService();
-    await world.addService();
+    const add = () => (state === 'stopped' ? world.addLateService() : world.addService());
+    await add();
+    await add();
     const old = await world.transfer('import', {
       upload: await world.upload(`url\n${Array.from({ length: 300 }, (_, i) => urlOf(i * 3)).join('\n')}\n`),
       as: 'items',
@@ -201,9 +218,9 @@ describe('an import that has ended is taken back, with what it brought and nothi
 });
 
 test('what another job has of it stays, with the references right', async () => {
-  await world.addService();
-  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
-  await beginsWith(id, 3000);
+  await world.addLateService();
+  const id = await world.transfer('import', { upload: await world.upload(TEXT), as: 'items' });
+  await beginsWith(id, 1000);
   // As the intake of results links an item that is kept.
   const item = idOf('page', urlOf(7));
   await world.store.transaction(async (session) => {
@@ -222,10 +239,10 @@ test('what another job has of it stays, with the references right', async () => 
 
 test('others that write the same items at the same time lose nothing', async () => {
   await world.addService();
-  const text = `url\n${Array.from({ length: 8000 }, (_, i) => urlOf(i)).join('\n')}\n`;
+  const text = `url\n${Array.from({ length: 4000 }, (_, i) => urlOf(i)).join('\n')}\n`;
   const id = await world.transfer('import', { upload: await world.upload(text), as: 'items' });
   let linked = 0;
-  for (let i = 0; i < 8000; i += 200) {
+  for (let i = 0; i < 4000; i += 100) {
     const ids = Array.from({ length: 5 }, (_, k) => idOf('page', urlOf(i + k)));
     linked += await world.store.transaction(async (session) => {
       let count = 0;
@@ -241,25 +258,27 @@ test('others that write the same items at the same time lose nothing', async () 
     });
   }
   const { counts } = await world.until(id, 'completed');
-  expect(counts).toMatchObject({ stored: 8000 - linked, shared: linked, failed: 0 });
+  expect(counts).toMatchObject({ stored: 4000 - linked, shared: linked, failed: 0 });
   const refs = await world.store.items.collection
     .aggregate([{ $group: { _id: '$refs', items: { $sum: 1 } } }, { $sort: { _id: 1 } }])
     .toArray();
   expect(refs).toEqual([
-    { _id: 1, items: 7800 },
+    { _id: 1, items: 3800 },
     { _id: 2, items: 200 },
   ]);
 });
 
 test('stopped, what there is is kept; a retry brings the rest', async () => {
-  await world.addService();
-  const id = await world.transfer('import', { upload: await world.upload(BIG.text), as: 'items' });
-  await beginsWith(id, 3000);
+  await world.addLateService();
+  const id = await world.transfer('import', { upload: await world.upload(TEXT), as: 'items' });
+  await beginsWith(id, 600);
   await world.control(id, 'stop');
   const stopped = await world.until(id, 'stopped');
   expect(stopped.counts.stored).toBeGreaterThan(0);
   expect(stopped.counts.stored).toBeLessThan(BIG.good);
   expect(await world.store.items.collection.countDocuments({})).toBe(stopped.counts.stored);
+  await world.closeServices();
+  await world.addService();
   await world.control(id, 'retry');
   expect((await world.until(id, 'completed')).counts).toEqual(WHOLE);
   await removeJob(world.store, id);
@@ -267,10 +286,10 @@ test('stopped, what there is is kept; a retry brings the rest', async () => {
 });
 
 test('it reads no other file than it began with, from a place in that one', async () => {
-  const service = await world.addService();
-  const upload = await world.upload(BIG.text);
+  const service = await world.addLateService();
+  const upload = await world.upload(TEXT);
   const id = await world.transfer('import', { upload, as: 'items' });
-  await beginsWith(id, 3000);
+  await beginsWith(id, 600);
   await world.control(id, 'pause');
   await world.until(id, 'paused');
   // As a retry of the upload leaves it: the same job, another file.
@@ -283,17 +302,20 @@ test('it reads no other file than it began with, from a place in that one', asyn
   await service.close();
 });
 
-test('with too little room on the disk it waits, and goes on when there is', async () => {
-  const service = await world.addService({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
-  const id = await world.transfer('import', {
-    upload: await world.upload(mixedFile(2000).text),
-    as: 'items',
-  });
-  const waiting = await world.until(id, 'waiting');
-  expect(waiting.waiting).toMatchObject({ reason: 'disk_full' });
-  expect(await world.store.items.collection.countDocuments({})).toBe(0);
-  await service.close();
-  await world.addService();
-  const { counts } = await world.until(id, 'completed');
-  expect(counts.discovered).toBe(2000);
-});
+test.concurrent(
+  'with too little room on the disk it waits, and goes on when there is',
+  apart(async (world) => {
+    const service = await world.addService({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
+    const id = await world.transfer('import', {
+      upload: await world.upload(mixedFile(2000).text),
+      as: 'items',
+    });
+    const waiting = await world.until(id, 'waiting');
+    expect(waiting.waiting).toMatchObject({ reason: 'disk_full' });
+    expect(await world.store.items.collection.countDocuments({})).toBe(0);
+    await service.close();
+    await world.addService();
+    const { counts } = await world.until(id, 'completed');
+    expect(counts.discovered).toBe(2000);
+  }),
+);

@@ -2,17 +2,18 @@
 import { appendFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { mixedFile } from '../testing/import-files.ts';
+import { inManyBatches, mixedFile } from '../testing/import-files.ts';
 import { canMount, mountDisk, unmountDisk } from '../testing/small-disk.ts';
 import { addsUp, World } from '../testing/world.ts';
 
 jest.setTimeout(120_000);
 
 let world: World;
-beforeEach(async () => {
+beforeAll(async () => {
   world = await World.make({}, { services: 0 });
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+afterEach(() => world.clear());
 
 const pathOf = (id: string): string => join(world.places.work(id), 'rejects.csv');
 
@@ -26,12 +27,15 @@ async function rejected(id: string): Promise<number[]> {
 }
 
 test('expired, a retry begins it anew; a death before its first batch leaves no half row in it', async () => {
-  const file = mixedFile(30_000);
-  const first = await world.addService();
-  const id = await world.transfer('import', { upload: await world.upload(file.text), as: 'items' });
+  const file = mixedFile(4000);
+  const first = await world.addLateService();
+  const id = await world.transfer('import', {
+    upload: await world.upload(inManyBatches(file.text)),
+    as: 'items',
+  });
   await world.eventually(
     () => world.job(id),
-    ({ counts }) => counts.discovered >= 4000,
+    ({ counts }) => counts.discovered >= 1000,
   );
   await world.control(id, 'stop');
   const { transfer } = await world.until(id, 'stopped');
@@ -58,14 +62,14 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
   async () => {
     mountDisk(world.data, 4);
     try {
-      const ROWS = 24_000;
+      const ROWS = 10_000;
       const row = (i: number): string => (i % 2 === 0 ? `https://example.org/${String(i)}` : 'x');
       await world.addService();
       const text = `url\n${Array.from({ length: ROWS }, (_, i) => row(i)).join('\n')}\n`;
       const upload = await world.upload(text);
-      // Of the list, which takes more than half a megabyte, there is room for a part.
+      // Of the list, which takes more than 200 KiB, there is room for a part.
       const ballast = join(world.data, 'ballast');
-      const free = 200 * 1024;
+      const free = 80 * 1024;
       await writeFile(ballast, Buffer.alloc(4 * 1024 * 1024 - Buffer.byteLength(text) - free));
       const id = await world.transfer('import', { upload, as: 'items' });
       const waiting = await world.until(id, 'waiting');

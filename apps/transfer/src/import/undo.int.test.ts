@@ -10,10 +10,11 @@ import { undoImport } from './undo.ts';
 jest.setTimeout(120_000);
 
 let world: World;
-beforeEach(async () => {
+beforeAll(async () => {
   world = await World.make({}, { services: 0 });
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+afterEach(() => world.clear());
 
 const file = (from: number, to: number): string =>
   `url\n${Array.from({ length: to - from }, (_, i) => urlOf(from + i)).join('\n')}\n`;

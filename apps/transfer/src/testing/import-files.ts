@@ -48,6 +48,9 @@ export function mixedFile(rows = 20_000): MixedFile {
   };
 }
 
+/** As it is, with every other row so long that some hundred of them are a batch: few rows are many batches. */
+export const inManyBatches = (text: string): string => text.replaceAll(',odd\n', `,${'odd'.repeat(1500)}\n`);
+
 /** How many of a file's rows are bad for which reason. */
 export function reasonsOf({ bad }: MixedFile): Record<string, number> {
   const reasons: Record<string, number> = {};

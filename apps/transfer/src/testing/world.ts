@@ -19,8 +19,13 @@ import {
 import type { Broker } from '@magpie/broker';
 import { startTransfer, type TransferOptions } from '../app.ts';
 import { placesBelow, type Places } from '../places.ts';
+import { lateLink } from './late-link.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
+/** What Node has compiled once, for all that are started: most of a start is that. */
+const COMPILED = join(import.meta.dirname, '../../../../node_modules/.cache/magpie-tests');
+/** So much later answers come to a service that is to be met at work: a batch of an import waits for about seven. */
+const LATE_MS = 15;
 
 export type TransferJob = JobDocument & { transfer: TransferDocument };
 
@@ -33,6 +38,7 @@ export class World {
   readonly database = `transfer_${newId()}`;
   readonly #suite: BrokerSuite;
   readonly #services: { close(): Promise<void> }[] = [];
+  readonly #links: { close(): Promise<void> }[] = [];
   readonly #brokers: Broker[] = [];
   readonly #children = new Set<ChildProcess>();
   readonly #options: Partial<TransferOptions>;
@@ -55,11 +61,14 @@ export class World {
     return world;
   }
 
-  async addService(options: Partial<TransferOptions> = {}): Promise<{ close(): Promise<void> }> {
+  async addService(
+    options: Partial<TransferOptions> = {},
+    store = this.store,
+  ): Promise<{ close(): Promise<void> }> {
     const broker = this.#suite.broker();
     this.#brokers.push(broker);
     const service = await startTransfer({
-      store: this.store,
+      store,
       broker,
       log: createLogger({ name: 'transfer', level: process.env['LOG_LEVEL'] === 'info' ? 'info' : 'fatal' }),
       options: {
@@ -81,9 +90,18 @@ export class World {
     return service;
   }
 
+  /** One whose work takes so long on any machine that it is met in the middle of it. */
+  async addLateService(): Promise<{ close(): Promise<void> }> {
+    const link = await lateLink(this.mongodbUrl, LATE_MS);
+    const store = openStore({ url: link.url });
+    this.#links.push({ close: () => store.close().then(() => link.close()) });
+    return this.addService({}, store);
+  }
+
   /** Nothing works on transfers in this process any more. */
   async closeServices(): Promise<void> {
     for (const service of this.#services.splice(0)) await service.close();
+    for (const link of this.#links.splice(0)) await link.close();
     await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
   }
 
@@ -104,6 +122,7 @@ export class World {
         MAGPIE_DISK_RESERVE: '0',
         HEALTH_PORT: '0',
         LOG_LEVEL: 'error',
+        NODE_COMPILE_CACHE: COMPILED,
         ...variables,
       },
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -182,6 +201,14 @@ export class World {
     }
     if (!holds(value)) throw new Error(`never: ${JSON.stringify(value).slice(0, 2000)}`);
     return value;
+  }
+
+  /** As it was made: without services, and nothing in the database that transfers work on. */
+  async clear(): Promise<void> {
+    await this.closeServices();
+    const { jobs, items, links, targets, targetLoads, steps } = this.store;
+    for (const { collection } of [jobs, items, links, targets, targetLoads, steps])
+      await collection.deleteMany({});
   }
 
   async close(): Promise<void> {
