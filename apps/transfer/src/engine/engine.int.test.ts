@@ -7,43 +7,52 @@ jest.setTimeout(120_000);
 
 let world: World;
 let engine: Engine;
-beforeEach(async () => {
+/** What is done for each transfer, by its `options.as`. */
+const runs = new Map<unknown, Handler['run']>();
+beforeAll(async () => {
   world = await World.make({}, { services: 0 });
+  const handler: Handler = {
+    run: (work) => runs.get(work.job.transfer.options['as'])!(work),
+    stop: () => Promise.resolve(),
+    undo: () => Promise.resolve(false),
+  };
+  engine = new Engine({
+    store: world.store,
+    handlers: { upload: handler, import: handler, export: handler },
+    changed: () => undefined,
+    onError: () => undefined,
+    atOnce: 3,
+  });
+  engine.start();
 });
-afterEach(async () => {
+afterAll(async () => {
   await engine.close();
   await world.close();
 });
 
-/** Begins to work on transfers, with this for imports. */
-function start(run: Handler['run']): void {
-  const nothing = { run, stop: () => Promise.resolve(), undo: () => Promise.resolve(false) };
-  engine = new Engine({
-    store: world.store,
-    handlers: { upload: nothing, import: nothing, export: nothing },
-    changed: () => undefined,
-    onError: () => undefined,
-    atOnce: 1,
-  });
-  engine.start();
+/** A transfer that is worked on so. */
+function start(run: Handler['run']): Promise<string> {
+  const as = String(runs.size);
+  runs.set(as, run);
+  return world.transfer('import', { as });
 }
 
+// They wait most of the time, each for a longer while, so they are side by side.
 describe('what begins anew each time and never gets further than before', () => {
   const again = async (work: Work): Promise<void> => {
     for (const rows of [1000, 2000, 3000]) await work.commit({ rows, bytes: rows * 10 });
   };
 
-  it('is given up when it fails five times, and can be tried again', async () => {
+  it.concurrent('is given up when it fails five times, and can be tried again', async () => {
     let tries = 0;
     let broken = true;
-    start(async (work) => {
+    const id = await start(async (work) => {
       tries++;
       await again(work);
       if (broken) throw new Error('at the same row');
       await work.commit({ rows: 4000 });
       return true;
     });
-    const id = await world.transfer('import', {});
     expect((await world.until(id, 'failed')).error?.code).toBe('internal_error');
     // The first one got as far as the others: they alone count.
     expect(tries).toBe(5);
@@ -52,9 +61,9 @@ describe('what begins anew each time and never gets further than before', () => 
     expect((await world.until(id, 'completed')).transfer).toMatchObject({ rows: 4000, failures: 0 });
   });
 
-  it('is given up when its service dies five times', async () => {
+  it.concurrent('is given up when its service dies five times', async () => {
     let tries = 0;
-    start(async (work) => {
+    const id = await start(async (work) => {
       tries++;
       await again(work);
       // Whoever holds it is gone, and its lease has run out.
@@ -63,20 +72,18 @@ describe('what begins anew each time and never gets further than before', () => 
       });
       throw new Error('died');
     });
-    const id = await world.transfer('import', {});
     expect((await world.until(id, 'failed')).error?.code).toBe('transfer_quarantined');
     expect(tries).toBe(5);
   });
 
-  it('is not given up as long as each gets further, or a retry begins anew', async () => {
+  it.concurrent('is not given up as long as each gets further, or a retry begins anew', async () => {
     let reached = 0;
-    start(async (work) => {
+    const id = await start(async (work) => {
       await work.commit({ rows: 0 });
       await work.commit({ rows: ++reached * 100 });
       if (reached % 7 > 0) throw new Error('a row later each time');
       return true;
     });
-    const id = await world.transfer('import', {});
     await world.until(id, 'completed');
     reached = 0;
     await world.store.jobs.collection.updateOne({ _id: id } as never, { $set: { state: 'stopped' } });
