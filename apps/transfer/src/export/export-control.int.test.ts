@@ -14,6 +14,7 @@ describe('an export that takes its time', () => {
   let link: SlowLink;
   let items: ItemDocument[];
 
+  beforeEach(() => void (link.rate = SLOW));
   beforeAll(async () => {
     world = await World.make({}, { services: 0 });
     items = await store(world.store, 8000);
@@ -48,6 +49,7 @@ describe('an export that takes its time', () => {
     expect(await leftOf(world, id)).toEqual(left);
     expect(await size()).toEqual(before);
     expect(rows).toBeLessThan(items.length);
+    link.rate = Infinity;
     await world.control(id, 'resume');
     const job = await world.until(id, 'completed');
     const read = parse<{ id: string }>(await fileOf(world, job), { columns: true });
@@ -77,6 +79,7 @@ describe('an export that takes its time', () => {
     expect(stopped.transfer.expiresAt).not.toBeNull();
     const late = itemOf(999_999, { kind: 'image', url: 'https://example.org/late.png' });
     await world.store.items.collection.insertOne(late as never);
+    link.rate = Infinity;
     await world.control(id, 'retry');
     const job = await world.until(id, 'completed');
     const whole = JSON.parse((await fileOf(world, job)).toString()) as { id: string }[];
@@ -94,6 +97,7 @@ describe('an export that takes its time', () => {
     await world.until(id, 'paused');
     for (const name of await readdir(world.places.work(id)))
       await writeFile(join(world.places.work(id), name), '');
+    link.rate = Infinity;
     await world.control(id, 'resume');
     const job = await world.until(id, 'completed');
     expect(idsOf(await fileOf(world, job))).toEqual(ids(items));

@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, statfs, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { ItemDocument } from '@magpie/store';
-import { ask, fileOf, ids, idsOf, itemOf, leftOf, store } from '../testing/exports.ts';
+import { ask, fileOf, ids, idsOf, itemOf, leaseRunsOut, leftOf, store } from '../testing/exports.ts';
+import { canMount, mountDisk, resizeDisk, unmountDisk } from '../testing/small-disk.ts';
 import { slowLink } from '../testing/slow-link.ts';
-import { World, type TransferJob } from '../testing/world.ts';
+import { pause, World, type TransferJob } from '../testing/world.ts';
 
 /** Bytes a second: some ten seconds of reading, five parts. */
-const SLOW = 1_200_000;
+const SLOW = 600_000;
 const MIB = 1024 * 1024;
 
 describe('an export whose service dies', () => {
@@ -19,7 +19,7 @@ describe('an export whose service dies', () => {
 
   beforeAll(async () => {
     world = await World.make({}, { services: 0 });
-    items = await store(world.store, 20_000);
+    items = await store(world.store, 10_000);
   }, 120_000);
   afterAll(() => world.close());
 
@@ -42,6 +42,8 @@ describe('an export whose service dies', () => {
       const { transfer } = await world.job(id);
       expect(transfer).toMatchObject({ file: null, checkpoint: { read: false } });
       rows.push(transfer.rows);
+      // The first one's is waited for.
+      if (rows.length > 1) await leaseRunsOut(world, id);
       // Others come meanwhile; they are not in it.
       await store(world.store, 100, (n) =>
         itemOf(n, { kind: 'late', url: `https://late.example/${rows.length}/${n}` }),
@@ -79,6 +81,7 @@ describe('an export whose service dies', () => {
     expect(left.filter((name) => !name.startsWith('work/') && !making(name))).toEqual([]);
     expect((await world.job(id)).transfer).toMatchObject({ file: null, checkpoint: { read: true } });
     rmSync(pipe);
+    await leaseRunsOut(world, id);
     writeFileSync(pipe, 'the file');
     const other = world.spawn();
     const job = await world.until(id, 'completed');
@@ -98,6 +101,7 @@ describe('an export whose service dies', () => {
     );
     await service.kill();
     await link.close();
+    await leaseRunsOut(world, id);
     await world.control(id, 'terminate');
     const other = world.spawn();
     await world.until(id, 'terminated');
@@ -120,37 +124,40 @@ describe('an export whose service dies', () => {
 const mounts = canMount();
 const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
 (mounts ? describe : describe.skip)(`an export on a small disk${why}`, () => {
+  let world: World;
+  let items: ItemDocument[];
+
+  beforeAll(async () => {
+    world = await World.make({}, { services: 0 });
+    items = await store(world.store, 12_000);
+  }, 120_000);
+  afterEach(async () => {
+    await world.closeServices();
+    unmountDisk(world.data);
+  });
+  afterAll(() => world.close());
+
   it('waits when there is no room, and goes on when there is: the file is whole', async () => {
-    const world = await World.make({}, { services: 0 });
-    const disk = world.data;
     // Room for a part of the rows, not for all.
-    mount(disk, '6m');
-    try {
-      const items = await store(world.store, 20_000);
-      const filler = join(disk, 'filler');
-      mkdirSync(join(disk, 'uploads'), { recursive: true });
-      writeFileSync(filler, Buffer.alloc(3 * MIB));
-      const id = await ask(world, { format: 'ndjson' });
-      await world.addService();
-      const waiting = await world.until(id, 'waiting');
-      expect(waiting.waiting?.reason).toBe('disk_full');
-      expect(waiting.transfer.file).toBeNull();
-      await truncate(filler, 0);
-      execFileSync('mount', ['-o', 'remount,size=80m', disk], { stdio: 'ignore' });
-      const job = await world.until(id, 'completed');
-      expect(idsOf(await fileOf(world, job))).toEqual(ids(items));
-    } finally {
-      await world.closeServices();
-      execFileSync('umount', [disk], { stdio: 'ignore' });
-      await world.close();
-    }
+    mountDisk(world.data, 6);
+    const filler = join(world.data, 'filler');
+    mkdirSync(join(world.data, 'uploads'), { recursive: true });
+    writeFileSync(filler, Buffer.alloc(3 * MIB));
+    const id = await ask(world, { format: 'ndjson' });
+    await world.addService();
+    const waiting = await world.until(id, 'waiting');
+    expect(waiting.waiting?.reason).toBe('disk_full');
+    expect(waiting.transfer.file).toBeNull();
+    await truncate(filler, 0);
+    resizeDisk(world.data, 80);
+    const job = await world.until(id, 'completed');
+    expect(idsOf(await fileOf(world, job))).toEqual(ids(items));
   }, 120_000);
 
   it('leaves the reserve free while it reads, and no half file when it waits', async () => {
-    const reserve = 12 * MIB;
-    const world = await World.make({ MAGPIE_DISK_RESERVE: reserve }, { services: 0 });
+    const reserve = 8 * MIB;
     const disk = world.data;
-    mount(disk, '20m');
+    mountDisk(disk, 12);
     const free = async (): Promise<number> => {
       const { bavail, bsize } = await statfs(disk);
       return bavail * bsize;
@@ -160,14 +167,13 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
     const watch = (async () => {
       while (looking) {
         least = Math.min(least, await free());
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        await pause(2);
       }
     })();
     try {
-      // The rows alone come to more than there is above the reserve, by far.
-      const items = await store(world.store, 20_000);
+      // The rows alone come to twice what there is above the reserve.
       const id = await ask(world, { format: 'ndjson' });
-      await world.addService();
+      await world.addService({ MAGPIE_DISK_RESERVE: reserve });
       const { waiting, transfer } = await world.until(id, 'waiting');
       expect(waiting?.reason).toBe('disk_full');
       const parts = (transfer.checkpoint?.['parts'] ?? []) as { file: string }[];
@@ -175,32 +181,12 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
       expect(await leftOf(world, id)).toHaveLength(parts.length);
       // It looks every 4 MiB, and a batch is small.
       expect(least).toBeGreaterThan(reserve - 4.5 * MIB);
-      execFileSync('mount', ['-o', 'remount,size=80m', disk], { stdio: 'ignore' });
+      resizeDisk(disk, 80);
       const job = await world.until(id, 'completed');
       expect(idsOf(await fileOf(world, job))).toEqual(ids(items));
     } finally {
       looking = false;
       await watch;
-      await world.closeServices();
-      execFileSync('umount', [disk], { stdio: 'ignore' });
-      await world.close();
     }
   }, 120_000);
 });
-
-function mount(directory: string, size: string): void {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory], { stdio: 'ignore' });
-}
-
-function canMount(): boolean {
-  const probe = mkdtempSync(join(tmpdir(), 'magpie-mount-'));
-  try {
-    mount(probe, '1m');
-    execFileSync('umount', [probe], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(probe, { recursive: true, force: true });
-  }
-}

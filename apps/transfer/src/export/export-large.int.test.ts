@@ -11,7 +11,7 @@ import { parse } from 'csv-parse';
 import ExcelJS from 'exceljs';
 import { unzipSync } from 'fflate';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { ask, itemOf, store } from '../testing/exports.ts';
+import { ask, itemOf, leaseRunsOut, store } from '../testing/exports.ts';
 import { slowLink } from '../testing/slow-link.ts';
 import { pause, World, type TransferJob } from '../testing/world.ts';
 
@@ -82,6 +82,7 @@ describe(`an export of ${ROWS} items`, () => {
           read: false,
         });
         expect(transfer.rows).toBeGreaterThan(0);
+        await leaseRunsOut(world, id);
       }
       const before = (await world.job(some.id)).transfer.rows;
       const second = world.spawn(FRUGAL);

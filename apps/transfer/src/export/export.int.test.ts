@@ -10,10 +10,23 @@ const HOUR = 3_600_000;
 describe('an export', () => {
   let world: World;
   let items: ItemDocument[];
+  /** It is tried again and again while other tests run. */
+  let unreadable: string;
 
   beforeAll(async () => {
     world = await World.make();
-    items = await store(world.store, 20_000);
+    const [item] = await store(world.store, 1, (n) =>
+      itemOf(n, { kind: 'unreadable', url: `https://unreadable.example/${n}` }),
+    );
+    // A directory where a file should be.
+    await mkdir(join(world.data, 'files', item?.file?.path ?? ''), { recursive: true });
+    unreadable = await ask(world, { format: 'zip', kind: 'unreadable' });
+    await world.eventually(
+      () => world.job(unreadable),
+      ({ transfer }) => transfer.checkpoint?.['read'] === true,
+    );
+    await world.store.items.collection.deleteOne({ _id: item?._id } as never);
+    items = await store(world.store, 8000);
   }, 120_000);
   afterAll(() => world.close());
 
@@ -146,60 +159,50 @@ describe('an export', () => {
   });
 
   it('fails when its file cannot be made, and is not tried without end', async () => {
-    const [item] = await store(world.store, 1, (n) =>
-      itemOf(n, { kind: 'unreadable', url: `https://unreadable.example/${n}` }),
-    );
-    // A directory where a file should be.
-    await mkdir(join(world.data, 'files', item?.file?.path ?? ''), { recursive: true });
-    const id = await ask(world, { format: 'zip', kind: 'unreadable' });
-    const job = await world.until(id, 'failed', 45);
+    const job = await world.until(unreadable, 'failed', 45);
     expect(job.error?.code).toBe('internal_error');
     expect(job.transfer.file).toBeNull();
   }, 60_000);
+});
+
+describe('an export that nobody works on yet', () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.make({}, { services: 0 });
+    await store(world.store, 100);
+  }, 120_000);
+  afterEach(() => world.closeServices());
+  afterAll(() => world.close());
 
   it('that lost what it had read says so when it is stopped', async () => {
-    const other = await World.make({}, { services: 0 });
-    try {
-      const id = await ask(other, { format: 'csv', fields: ['url'] });
-      const read = { after: null, parts: [{ file: 'x.part', rows: 5, bytes: 5 }], read: true, token: null };
-      await other.store.jobs.collection.updateOne({ _id: id } as never, {
-        $set: { state: 'stopping', 'transfer.checkpoint': { ...read, fileBytes: 0 } },
-      });
-      await other.addService();
-      const job = await other.until(id, 'stopped');
-      expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
-    } finally {
-      await other.close();
-    }
+    const id = await ask(world, { format: 'csv', fields: ['url'] });
+    const read = { after: null, parts: [{ file: 'x.part', rows: 5, bytes: 5 }], read: true, token: null };
+    await world.store.jobs.collection.updateOne({ _id: id } as never, {
+      $set: { state: 'stopping', 'transfer.checkpoint': { ...read, fileBytes: 0 } },
+    });
+    await world.addService();
+    const job = await world.until(id, 'stopped');
+    expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
   });
 
   it('stopped before it began, is a file of nothing', async () => {
-    const other = await World.make({}, { services: 0 });
-    try {
-      const id = await ask(other, { format: 'csv', fields: ['url'] });
-      await other.control(id, 'stop');
-      await other.addService();
-      const job = await other.until(id, 'stopped');
-      expect((await fileOf(other, job)).toString()).toBe('url\r\n');
-      expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
-    } finally {
-      await other.close();
-    }
+    const id = await ask(world, { format: 'csv', fields: ['url'] });
+    await world.control(id, 'stop');
+    await world.addService();
+    const job = await world.until(id, 'stopped');
+    expect((await fileOf(world, job)).toString()).toBe('url\r\n');
+    expect(job.transfer.report).toMatchObject({ partial: true, rows: 0 });
   });
 
   it('waits when the disk is full, and goes on by itself', async () => {
-    const full = await World.make({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
-    try {
-      await store(full.store, 100);
-      const id = await ask(full, { format: 'ndjson' });
-      const waiting = await full.until(id, 'waiting');
-      expect(waiting.waiting?.reason).toBe('disk_full');
-      await full.closeServices();
-      await full.addService({ MAGPIE_DISK_RESERVE: 0 });
-      const job = await full.until(id, 'completed');
-      expect(idsOf(await fileOf(full, job))).toHaveLength(100);
-    } finally {
-      await full.close();
-    }
+    const id = await ask(world, { format: 'ndjson' });
+    await world.addService({ MAGPIE_DISK_RESERVE: Number.MAX_SAFE_INTEGER });
+    const waiting = await world.until(id, 'waiting');
+    expect(waiting.waiting?.reason).toBe('disk_full');
+    await world.closeServices();
+    await world.addService();
+    const job = await world.until(id, 'completed');
+    expect(idsOf(await fileOf(world, job))).toHaveLength(100);
   });
 });

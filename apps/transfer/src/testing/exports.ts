@@ -74,6 +74,13 @@ export async function fileOf(world: World, { transfer }: TransferJob): Promise<B
   return bytes;
 }
 
+/** As if the lease of one that died had run out by now; it is taken up at once. */
+export async function leaseRunsOut({ store }: World, id: string): Promise<void> {
+  await store.jobs.collection.updateOne({ _id: id, 'transfer.lease': { $ne: null } } as never, {
+    $set: { 'transfer.lease.until': new Date(0) },
+  });
+}
+
 /** Asks for an export, and reads it when it is there. */
 export async function exported(world: World, asked: Asked): Promise<{ job: TransferJob; bytes: Buffer }> {
   const job = await world.until(await ask(world, asked), 'completed');

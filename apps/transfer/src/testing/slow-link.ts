@@ -6,17 +6,27 @@ const TICK_MS = 20;
 export interface SlowLink {
   /** As the server's own, by way of the link. */
   url: string;
+  /** Bytes a second from now on, of all connections together. */
+  rate: number;
   close(): Promise<void>;
 }
 
-/** @param rate bytes a second, of all connections together */
 export async function slowLink(to: string, rate: number): Promise<SlowLink> {
   const target = new URL(to);
   const sockets = new Set<Socket>();
   const answering = new Set<Socket>();
   let allowance = 0;
+  const link: SlowLink = {
+    url: to,
+    rate,
+    close: async () => {
+      clearInterval(timer);
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
   const timer = setInterval(() => {
-    allowance = Math.min(allowance + (rate * TICK_MS) / 1000, rate / 10);
+    allowance = Math.min(allowance + (link.rate * TICK_MS) / 1000, link.rate / 10);
     for (const socket of answering) if (allowance > 0) socket.resume();
   }, TICK_MS);
   const server = createServer((client) => {
@@ -45,12 +55,6 @@ export async function slowLink(to: string, rate: number): Promise<SlowLink> {
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   url.searchParams.delete('replicaSet');
   url.searchParams.set('directConnection', 'true');
-  return {
-    url: url.href,
-    close: async () => {
-      clearInterval(timer);
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  link.url = url.href;
+  return link;
 }

@@ -10,6 +10,11 @@ export function mountDisk(directory: string, megabytes: number): void {
   execFileSync('mount', [...options, 'tmpfs', directory], { stdio: 'ignore' });
 }
 
+/** Makes it larger or smaller, with what is on it. */
+export function resizeDisk(directory: string, megabytes: number): void {
+  execFileSync('mount', ['-o', `remount,size=${String(megabytes)}m`, directory], { stdio: 'ignore' });
+}
+
 export function unmountDisk(directory: string): void {
   execFileSync('umount', ['-l', directory], { stdio: 'ignore' });
 }
