@@ -89,11 +89,14 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     );
   }
   /** The lease of the dead is good for so long yet, instead of ten seconds, ms. */
-  const leaseEnds = (ms: number): Promise<unknown> =>
-    store.jobs.collection.updateMany(
+  const leaseEnds = async (ms: number): Promise<void> => {
+    const until = new Date(Date.now() + ms);
+    const { collection } = store.jobs;
+    await collection.updateMany(
       { 'transfer.lease': { $ne: null } },
-      { $set: { 'transfer.lease.until': new Date(Date.now() + ms) } },
+      { $set: { 'transfer.lease.until': until } },
     );
+  };
   const kill = (): Promise<unknown> => {
     const ended = new Promise((resolve) => child?.once('exit', resolve));
     child?.kill('SIGKILL');
@@ -118,8 +121,8 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       if (time === 4 || time === 9) {
         kills++;
         await kill();
-        await leaseEnds(0);
-        starting = startChild(port, proxy.url);
+        // What the dead one sent last has come by then.
+        starting = startChild(port, proxy.url).then(() => leaseEnds(0));
         // Told below.
         starting.catch(() => undefined);
       } else cuts++;

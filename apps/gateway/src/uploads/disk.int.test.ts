@@ -42,37 +42,41 @@ async function isWhole(gateway: TestGateway, data: string, id: string, sender: S
   });
 }
 
-it('waits while less than the reserve would be left, can be paused and resumed meanwhile, and goes on', async () => {
-  const data = await mkdtemp(join(tmpdir(), 'magpie-reserve-'));
-  const gateway = await startGateway({ env: { MAGPIE_DATA: data, MAGPIE_DISK_RESERVE: '1GiB' } });
-  try {
-    const base = await gateway.listen();
-    const spare = 8 * MB;
-    let more = 0;
-    const part = (id: string) => stat(gateway.app.uploads.part(id)).then(({ size }) => size);
-    gateway.app.uploads.freeBytes = async () => 1024 * MB + spare + more - (await part(id));
-    const id = await newJob(gateway);
-    const sender = new Sender(`${base}/api/v1/upload?job_id=${id}`, { bytes: 24 * MB });
-    const waiting = await until(gateway, id, 'waiting');
-    expect(waiting.waiting?.reason).toBe('disk_full');
-    const size = await part(id);
-    expect(size).toBeLessThanOrEqual(spare);
-    expect(size).toBeGreaterThan(spare - 128 * 1024);
+it.concurrent(
+  'waits while less than the reserve would be left, can be paused and resumed meanwhile, and goes on',
+  async () => {
+    const data = await mkdtemp(join(tmpdir(), 'magpie-reserve-'));
+    const gateway = await startGateway({ env: { MAGPIE_DATA: data, MAGPIE_DISK_RESERVE: '1GiB' } });
+    try {
+      const base = await gateway.listen();
+      const spare = 8 * MB;
+      let more = 0;
+      const part = (id: string) => stat(gateway.app.uploads.part(id)).then(({ size }) => size);
+      gateway.app.uploads.freeBytes = async () => 1024 * MB + spare + more - (await part(id));
+      const id = await newJob(gateway);
+      const sender = new Sender(`${base}/api/v1/upload?job_id=${id}`, { bytes: 24 * MB });
+      const waiting = await until(gateway, id, 'waiting');
+      expect(waiting.waiting?.reason).toBe('disk_full');
+      const size = await part(id);
+      expect(size).toBeLessThanOrEqual(spare);
+      expect(size).toBeGreaterThan(spare - 128 * 1024);
 
-    expect((await act(gateway, id, 'pause')).statusCode).toBe(202);
-    await until(gateway, id, 'paused');
-    expect((await act(gateway, id, 'resume')).statusCode).toBe(202);
-    expect((await until(gateway, id, 'waiting')).waiting?.reason).toBe('disk_full');
-    await sleep(1500);
-    expect(await part(id)).toBe(size);
+      expect((await act(gateway, id, 'pause')).statusCode).toBe(202);
+      await until(gateway, id, 'paused');
+      expect((await act(gateway, id, 'resume')).statusCode).toBe(202);
+      expect((await until(gateway, id, 'waiting')).waiting?.reason).toBe('disk_full');
+      await sleep(1500);
+      expect(await part(id)).toBe(size);
 
-    more = 32 * MB;
-    await isWhole(gateway, data, id, sender);
-  } finally {
-    await gateway.close();
-    await rm(data, { recursive: true, force: true });
-  }
-}, 60_000);
+      more = 32 * MB;
+      await isWhole(gateway, data, id, sender);
+    } finally {
+      await gateway.close();
+      await rm(data, { recursive: true, force: true });
+    }
+  },
+  60_000,
+);
 
 /** A disk of 8 MB; undefined where that may not be made. */
 function smallDisk(): string | undefined {

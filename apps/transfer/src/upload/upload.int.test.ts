@@ -65,23 +65,27 @@ it.each([
   },
 );
 
-it('is left to its gateway for a while when the database is back, however long ago its lease ran out', async () => {
-  const other = await World.make({}, { services: 0 });
-  try {
-    const [back, left] = [
-      await upload('running', { of: other, lease: gone }),
-      await upload('running', { of: other, lease: gone }),
-    ];
-    await other.addService();
-    await pause(4000);
-    expect(await leaseTransfer(other.store, back, gone.holder)).not.toBeNull();
-    await other.until(left, 'failed', 30);
-    expect((await other.job(back)).state).toBe('running');
-    expect(await readdir(other.places.uploads)).toEqual([`${back}.part`]);
-  } finally {
-    await other.close();
-  }
-}, 60_000);
+it.concurrent(
+  'is left to its gateway for a while when the database is back, however long ago its lease ran out',
+  async () => {
+    const other = await World.make({}, { services: 0 });
+    try {
+      const [back, left] = [
+        await upload('running', { of: other, lease: gone }),
+        await upload('running', { of: other, lease: gone }),
+      ];
+      await other.addService();
+      await pause(4000);
+      expect(await leaseTransfer(other.store, back, gone.holder)).not.toBeNull();
+      await other.until(left, 'failed', 30);
+      expect((await other.job(back)).state).toBe('running');
+      expect(await readdir(other.places.uploads)).toEqual([`${back}.part`]);
+    } finally {
+      await other.close();
+    }
+  },
+  60_000,
+);
 
 it('is not removed by who was frozen before: it may be sent again by now', async () => {
   const id = await upload('failed', { files: [''] });
