@@ -12,7 +12,7 @@ let api: ApiWorld;
 let world: World;
 beforeAll(async () => {
   api = await ApiWorld.make({
-    replicas: { storage: 2, 'youtube-search': 0, 'facebook-pages': 2 },
+    replicas: { storage: 2, 'instagram-hashtag': 1, 'facebook-pages': 2 },
     instagram: { posts: 5000, topMedia: 400, tags: ['sunset', 'cricket'] },
   });
   world = api.world;

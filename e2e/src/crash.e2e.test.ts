@@ -8,7 +8,7 @@ jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make({ replicas: { storage: 2, 'web-images': 2, 'web-text': 0 } });
+  world = await World.make({ replicas: { storage: 2, transfer: 0, 'web-images': 2 } });
 });
 afterAll(() => world?.close());
 
@@ -20,7 +20,7 @@ async function underWay(count: number): Promise<{ id: string; numbers: number[] 
   next += count;
   const pages = range(0, 4).map((k) => {
     const path = `/crash/${numbers[0]}/${k}`;
-    world.site.set(path, gallery(numbers.filter((n) => n % 4 === k).map((n) => `/img/${n}.png?ms=60`)));
+    world.site.set(path, gallery(numbers.filter((n) => n % 4 === k).map((n) => `/img/${n}.png?ms=120`)));
     return path;
   });
   const id = await world.images(pages);
@@ -53,7 +53,7 @@ const process = (name: string) => {
 };
 
 test('kill -9 of a collector', async () => {
-  const { id, numbers } = await underWay(1000);
+  const { id, numbers } = await underWay(600);
   await process('collector-web-images-1').kill();
   await pause(500);
   await process('collector-web-images-1').start();
@@ -61,7 +61,7 @@ test('kill -9 of a collector', async () => {
 });
 
 test('kill -9 of both storages, the director among them', async () => {
-  const { id, numbers } = await underWay(1000);
+  const { id, numbers } = await underWay(600);
   await Promise.all([process('storage-1').kill(), process('storage-2').kill()]);
   await pause(500);
   await Promise.all([process('storage-1').start(), process('storage-2').start()]);
@@ -97,7 +97,7 @@ test('kill -9 of the gateway between insert and hint: the job runs all the same'
 });
 
 test('kill -9 of RabbitMQ', async () => {
-  const { id, numbers } = await underWay(800);
+  const { id, numbers } = await underWay(500);
   await world.servers.rabbitmq!.kill();
   const { status, body } = await world.call<{ id: string }>('POST', '/images_tasks', {
     url: `${world.site.url}/plain`,
@@ -109,7 +109,7 @@ test('kill -9 of RabbitMQ', async () => {
 });
 
 test('kill -9 of mongod: 503 while it is away, then everything goes on without a restart', async () => {
-  const { id, numbers } = await underWay(800);
+  const { id, numbers } = await underWay(500);
   await world.servers.mongodb!.kill();
   const away = await world.call<{ code: string }>('POST', '/images_tasks', {
     url: `${world.site.url}/plain`,

@@ -12,15 +12,7 @@ const NAME = 'Größe 東京';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make({
-    replicas: Object.fromEntries(
-      ['web-images', 'web-text', 'instagram-hashtag', 'facebook-pages', 'youtube-search'].map((id) => [
-        id,
-        0,
-      ]),
-    ),
-    env: { MAGPIE_DISK_RESERVE: '0' },
-  });
+  world = await World.make({ env: { MAGPIE_DISK_RESERVE: '0' } });
   await imported();
 });
 afterAll(() => world?.close());

@@ -5,19 +5,11 @@ import { addsUp, pause, World } from './world.ts';
 
 jest.setTimeout(180_000);
 
-const ROWS = 60_000;
+const ROWS = 30_000;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make({
-    replicas: Object.fromEntries(
-      ['web-images', 'web-text', 'instagram-hashtag', 'facebook-pages', 'youtube-search'].map((id) => [
-        id,
-        0,
-      ]),
-    ),
-    env: { MAGPIE_DISK_RESERVE: '0' },
-  });
+  world = await World.make({ env: { MAGPIE_DISK_RESERVE: '0' } });
 });
 afterAll(() => world?.close());
 
@@ -37,7 +29,7 @@ test('MongoDB dies in the middle and comes back: no row is twice or lost', async
   const { body } = await world.call<Job>('POST', '/api/v1/imports', { upload, as: 'items' });
   await world.eventually(
     () => world.job(body.id),
-    ({ counts }) => counts.discovered > ROWS / 20,
+    ({ counts }) => counts.discovered > 0,
     60_000,
     5,
   );

@@ -14,15 +14,7 @@ let world: World;
 let reader: number | undefined;
 const readerNow = (): number | undefined => world.platform.processes.get('transfer-1')?.pid;
 beforeAll(async () => {
-  world = await World.make({
-    replicas: Object.fromEntries(
-      ['web-images', 'web-text', 'instagram-hashtag', 'facebook-pages', 'youtube-search'].map((id) => [
-        id,
-        0,
-      ]),
-    ),
-    env: { MAGPIE_DISK_RESERVE: '0' },
-  });
+  world = await World.make({ env: { MAGPIE_DISK_RESERVE: '0' } });
   reader = readerNow();
 });
 afterAll(() => world?.close());
@@ -99,8 +91,8 @@ const CASES: Case[] = [
   [
     'a quoted cell of 10 MB with line breaks',
     'a.csv',
-    () => table(row(1), `https://example.org/x,"${`${'x'.repeat(49)}\n`.repeat(MB / 5)}"`, row(2)),
-    good(2, { bad_quote: 2, row_length: 209_714 }),
+    () => table(row(1), `https://example.org/x,"${`${'x'.repeat(499)}\n`.repeat(MB / 50)}"`, row(2)),
+    good(2, { bad_quote: 2, row_length: 20_970 }),
   ],
   [
     'a cell of 2 MB',
@@ -148,7 +140,7 @@ const CASES: Case[] = [
   [
     'gzip that breaks off',
     'a.csv.gz',
-    () => gzipSync(table(rows(30_000))).subarray(0, -2000),
+    () => gzipSync(table(rows(5000))).subarray(0, -2000),
     { failed: 'bad_gzip' },
   ],
   [
@@ -169,7 +161,7 @@ const CASES: Case[] = [
   ['nothing', 'a.csv', () => '', { failed: 'empty_file' }],
   ['a header alone', 'a.csv', () => 'url,title\n', { failed: 'no_good_row' }],
   ['blank lines', 'a.csv', () => '\r\n \n\n\t\n', { failed: 'empty_file' }],
-  ['100 MB of blank lines', 'a.csv', () => Buffer.alloc(100 * MB, 0x0a), { failed: 'empty_file' }],
+  ['40 MB of blank lines', 'a.csv', () => Buffer.alloc(40 * MB, 0x0a), { failed: 'empty_file' }],
   [
     'PNG',
     'a.csv',
@@ -282,7 +274,12 @@ async function peak(): Promise<number> {
 
 const ENDED = ['completed', 'failed'];
 
-test.each(CASES)('%s', async (_, name, content, told, asked = {}) => {
+interface Outcome {
+  upload: Job;
+  job: Job;
+}
+
+async function brought([, name, content, , asked = {}]: Case, kind: string): Promise<Outcome> {
   const made = await world.call<{ job_id: string }>('POST', '/api/v1/new-job/');
   const sent = await fetch(new URL(`/api/v1/upload/?job_id=${made.body.job_id}`, world.platform.url), {
     method: 'POST',
@@ -290,13 +287,36 @@ test.each(CASES)('%s', async (_, name, content, told, asked = {}) => {
     body: content(),
   });
   const upload = (await sent.json()) as Job;
-  expect(upload.state).toBe('completed');
-  const wanted: CreateImport = { upload: upload.id, as: 'items', ...asked };
+  const wanted: CreateImport = { upload: upload.id, as: 'items', kind, ...asked };
   const { body: taken } = await world.call<Job>('POST', '/api/v1/imports', wanted);
   const job = await world.eventually(
     () => world.job(taken.id),
     ({ state }) => ENDED.includes(state),
   );
+  await world.control(job.id, 'terminate');
+  await world.until(job.id, 'terminated');
+  return { upload, job };
+}
+
+/** Most of a small case's time is waits: two at a time, as the service takes them. Items of two kinds are never the same. */
+const KINDS = ['page', 'row'];
+let outcomes: Promise<Outcome>[];
+beforeAll(() => {
+  const before = new Map<string, Promise<unknown>>();
+  outcomes = CASES.map((one, i) => {
+    const kind = KINDS[i % KINDS.length] as string;
+    const outcome = Promise.resolve(before.get(kind)).then(() => brought(one, kind));
+    before.set(
+      kind,
+      outcome.catch(() => undefined),
+    );
+    return outcome;
+  });
+});
+
+test.each(CASES.map((one, i) => [one[0], one[3], i] as const))('%s', async (_, told, i) => {
+  const { upload, job } = (await outcomes[i]) as Outcome;
+  expect(upload.state).toBe('completed');
   if ('failed' in told) {
     expect(job).toMatchObject({ state: 'failed', error: { code: told.failed, message: expect.any(String) } });
     if (told.kept !== undefined) expect(job.counts.stored).toBe(told.kept);
@@ -305,8 +325,6 @@ test.each(CASES)('%s', async (_, name, content, told, asked = {}) => {
     expect(job.transfer?.report['reasons']).toEqual(told.reasons);
   }
   expect(addsUp(job)).toBe(true);
-  await world.control(job.id, 'terminate');
-  await world.until(job.id, 'terminated');
 });
 
 test('none of them ended the service', () => {

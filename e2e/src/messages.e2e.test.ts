@@ -6,7 +6,7 @@ import { MESSAGES } from '@magpie/contracts';
 import { ManagedProcess } from '@magpie/local';
 import { gallery } from '@magpie/testing';
 import { Type } from 'typebox';
-import { addsUp, range, World } from './world.ts';
+import { addsUp, COMPILED, range, World } from './world.ts';
 
 jest.setTimeout(120_000);
 
@@ -14,7 +14,7 @@ let world: World;
 let broker: Broker;
 beforeAll(async () => {
   world = await World.make({
-    replicas: { storage: 2, 'web-images': 2 },
+    replicas: { storage: 2, transfer: 0, 'web-images': 2 },
     env: { MAGPIE_TEST_DUPLICATE: '1' },
   });
   broker = createBroker({ url: world.servers.amqpUrl });
@@ -103,7 +103,13 @@ test('a step that kills its collector is set aside after its attempts; its neigh
     name: 'collector-crash-test',
     command: process.execPath,
     args: [join(import.meta.dirname, 'crashing/collector.ts')],
-    env: { ...process.env, NODE_OPTIONS: '', AMQP_URL: world.servers.amqpUrl, MAGPIE_DATA: data },
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      NODE_COMPILE_CACHE: COMPILED,
+      AMQP_URL: world.servers.amqpUrl,
+      MAGPIE_DATA: data,
+    },
     logFile: join(data, 'logs', 'crash-test.log'),
     pidFile: join(data, 'run', 'crash-test.json'),
   });

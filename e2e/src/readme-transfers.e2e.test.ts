@@ -18,7 +18,7 @@ let world: World;
 let directory: string;
 beforeAll(async () => {
   world = await World.make({
-    replicas: { 'web-text': 0, 'instagram-hashtag': 0, 'facebook-pages': 0, 'youtube-search': 0 },
+    replicas: { 'web-images': 1 },
     env: { MAGPIE_DISK_RESERVE: '0' },
   });
   directory = join(world.servers.data, 'shell');

@@ -17,15 +17,7 @@ const CHUNK = MB / 2;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make({
-    replicas: Object.fromEntries(
-      ['web-images', 'web-text', 'instagram-hashtag', 'facebook-pages', 'youtube-search'].map((id) => [
-        id,
-        0,
-      ]),
-    ),
-    env: { MAGPIE_DISK_RESERVE: '0' },
-  });
+  world = await World.make({ env: { MAGPIE_DISK_RESERVE: '0' }, inMemory: false });
 });
 afterAll(() => world?.close());
 

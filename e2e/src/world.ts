@@ -1,13 +1,19 @@
 /** The whole platform on servers of its own, a fixture site to collect, and the API as a user calls it. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Job, JobError, JobState, Item, Image } from '@magpie/contracts';
-import { startPlatform, type Platform } from '@magpie/local';
+import { collectorIds, startPlatform, type Platform } from '@magpie/local';
 import { startPrivateServers, type TestServers } from '@magpie/local/testing';
 import { startFixtureSite, type FixtureSite } from '@magpie/testing';
 
+/** What Node has compiled once, for every platform of every run: most of a service's start is that. */
+export const COMPILED = resolve(import.meta.dirname, '../../node_modules/.cache/magpie-e2e');
+
 export interface WorldOptions {
+  /** How many of `storage`, of `transfer` (1 unless said) and of each collector (none unless said). */
   replicas?: Record<string, number>;
   env?: NodeJS.ProcessEnv;
+  /** Data in the machine's memory where it has room, which spares the waits for the disk; default true. */
+  inMemory?: boolean;
 }
 
 export interface Answer<T> {
@@ -29,17 +35,18 @@ export class World {
     this.site = site;
   }
 
-  static async make({ replicas = {}, env = {} }: WorldOptions = {}): Promise<World> {
+  static async make({ replicas = {}, env = {}, inMemory = true }: WorldOptions = {}): Promise<World> {
     const site = await startFixtureSite();
-    const servers = await startPrivateServers();
+    const servers = await startPrivateServers(['mongodb', 'rabbitmq'], undefined, { inMemory });
     try {
       const platform = await startPlatform({
         data: join(servers.data, 'platform'),
         amqpUrl: servers.amqpUrl,
         mongodbUrl: servers.mongodbUrl,
         port: 0,
-        replicas,
+        replicas: { ...Object.fromEntries(collectorIds().map((id) => [id, 0])), ...replicas },
         env: {
+          NODE_COMPILE_CACHE: COMPILED,
           MAGPIE_ALLOW_ADDRESSES: '127.0.0.1/32',
           LOG_LEVEL: 'info',
           MAGPIE_HOST_CONCURRENCY: '64',

@@ -22,4 +22,9 @@ describe('pickPort', () => {
     await close();
     expect(await portHolder(port)).toBeUndefined();
   });
+
+  it('gives none that an outgoing connection may have a moment later', async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+    expect(ports.filter((port) => port < 10_000 || port >= 30_000)).toEqual([]);
+  });
 });

@@ -1,9 +1,17 @@
+import { randomInt } from 'node:crypto';
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { runCommand } from './command.ts';
 
 /**
- * The preferred port when nobody listens on it, otherwise a free one that the system chose, with a
+ * Where free ports are looked for: below those that systems give to outgoing connections (from 32768 on Linux, from
+ * 49152 elsewhere). Such a connection may take a port between its choice and its server's start, or its restart.
+ */
+const FREE = { from: 10_000, below: 30_000 };
+const TRIES = 100;
+
+/**
+ * The preferred port when nobody listens on it, otherwise a free one, with a
  * description of who holds the preferred one (best effort, as `name (pid n)`). The port is free at the
  * moment of the answer; it is not reserved.
  */
@@ -12,7 +20,7 @@ export async function pickPort(
   host = '127.0.0.1',
 ): Promise<{ port: number; takenBy?: string }> {
   if (preferred !== 0 && (await tryListen(preferred, host)) !== undefined) return { port: preferred };
-  const port = await tryListen(0, host);
+  const port = await anyFree(host);
   if (port === undefined) throw new Error(`no free TCP port on ${host}`);
   if (preferred === 0) return { port };
   return { port, takenBy: (await portHolder(preferred)) ?? 'another program' };
@@ -21,6 +29,14 @@ export async function pickPort(
 /** A port that nobody listens on right now. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   return (await pickPort(0, host)).port;
+}
+
+async function anyFree(host: string): Promise<number | undefined> {
+  for (let i = 0; i < TRIES; i++) {
+    const port = await tryListen(randomInt(FREE.from, FREE.below), host);
+    if (port !== undefined) return port;
+  }
+  return tryListen(0, host);
 }
 
 function tryListen(port: number, host: string): Promise<number | undefined> {

@@ -91,7 +91,7 @@ export class ApiWorld {
     const close = () => Promise.all([instagram, facebook, youtube].map((double) => double.close()));
     const sealing = canary();
     const world = await World.make({
-      replicas: { 'web-images': 0, 'web-text': 0, ...replicas },
+      replicas,
       env: {
         MAGPIE_ALLOW_ADDRESSES: '127.0.0.0/8',
         MAGPIE_SECRET: sealing,
