@@ -1,3 +1,4 @@
+import './heap-growth.ts';
 import { createBroker } from '@magpie/broker';
 import { bootConfig, createLogger, createMetrics, runService } from '@magpie/service-kit';
 import { openStore } from '@magpie/store';
