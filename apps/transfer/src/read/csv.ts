@@ -149,6 +149,8 @@ export class CsvReader implements RowReader {
 
       const byte = bytes[at]!;
       if (state === QUOTED) {
+        // The line that it ends may end one byte later.
+        if (byte === CR && at + 1 === length && !last) break;
         if (byte === QUOTE) state = CLOSED;
         else if (byte === LF && bytes[at - 1] === CR) {
           if (this.#second === at) this.#second = at + 1;
