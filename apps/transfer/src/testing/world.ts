@@ -108,7 +108,24 @@ export class World {
   get mongodbUrl(): string {
     const url = new URL(env('MAGPIE_TEST_MONGODB_URL'));
     url.pathname = `/${this.database}`;
+    url.searchParams.set('appName', this.database);
     return url.href;
+  }
+
+  /** What processes that died held in transactions is free at once, instead of ten seconds later. */
+  async #endTransactions(): Promise<void> {
+    const admin = this.store.connection.getClient().db('admin');
+    const open = await admin
+      .aggregate(
+        [
+          { $currentOp: { allUsers: true, idleSessions: true } },
+          { $match: { appName: this.database, transaction: { $exists: true } } },
+        ],
+        { readConcern: 'local' },
+      )
+      .toArray();
+    const sessions = open.map(({ lsid }) => ({ id: (lsid as { id: unknown }).id }));
+    if (sessions.length > 0) await admin.command({ killSessions: sessions });
   }
 
   /** A service as a process of its own, with the same database and data; `kill()` ends it at once. */
@@ -135,6 +152,7 @@ export class World {
         child.kill('SIGKILL');
         await gone;
         this.#children.delete(child);
+        await this.#endTransactions();
       },
     };
   }
