@@ -26,7 +26,7 @@ const FIELDS: Partial<Record<ExportFormat, string[]>> = { json: ['id', 'data'] }
 /** As deployments start it. */
 const FRUGAL = {
   MAGPIE_TRANSFERS: '6',
-  NODE_OPTIONS: '--max-semi-space-size=2 --max-old-space-size=128',
+  NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=128',
   MALLOC_ARENA_MAX: process.env['MALLOC_ARENA_MAX'] ?? '1',
   UV_THREADPOOL_SIZE: '16',
 };

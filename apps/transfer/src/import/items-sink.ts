@@ -24,6 +24,8 @@ export function itemsSink(
 ): Sink<ItemRow> {
   /** Ids of the last batches: what one of them puts in is not put in by the next. */
   const recent: Set<string>[] = [];
+  /** Whether the last batch had something that is kept already. To look first costs less than to be refused. */
+  let looks = true;
 
   const linkOf = (row: ItemRow, state: 'stored' | 'shared'): LinkDocument => ({
     _id: `${importId}:${row.id}`,
@@ -65,9 +67,12 @@ export function itemsSink(
         recent.push(new Set(rows.keys()));
         if (recent.length > REMEMBERED) recent.shift();
         for (const ids of begun) for (const id of ids) rows.delete(id);
-        for (const { _id } of await itemsAmong(store, [...rows.keys()])) rows.delete(_id);
+        const asked = rows.size;
+        if (looks) for (const { _id } of await itemsAmong(store, [...rows.keys()])) rows.delete(_id);
         surelyOurs();
-        return putIn(store, [...rows.values()], (row) => itemOf(row, new Date()));
+        const put = await putIn(store, [...rows.values()], (row) => itemOf(row, new Date()));
+        looks = put.size < asked;
+        return put;
       },
     },
     async write(session, _state, batch, put) {

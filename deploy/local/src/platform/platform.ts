@@ -13,7 +13,9 @@ const COLLECTORS = join(ROOT, 'apps', 'collectors');
 /** The services behind the gateway that are no collectors; they need nothing that seals keys. */
 const SERVICES = ['storage', 'transfer'];
 /** Of one of them; compose sets the same. */
-const OF_SERVICE: Readonly<Record<string, NodeJS.ProcessEnv>> = { transfer: { MALLOC_ARENA_MAX: '1' } };
+const OF_SERVICE: Readonly<Record<string, NodeJS.ProcessEnv>> = {
+  transfer: { NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=128', MALLOC_ARENA_MAX: '1' },
+};
 
 /**
  * What keeps a Node process below 150 MB: a small young generation, a bounded old one, few allocator arenas; and
