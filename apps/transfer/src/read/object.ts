@@ -41,10 +41,28 @@ export function objectRow(
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return bad({ code: 'bad_json', message: `${nameOf(value)} where an object is expected` });
-  const values = value as Record<string, unknown>;
-  const flaw = flawOf(values, limits, to - from > limits.maxCell);
+  const long = to - from > limits.maxCell;
+  let values = value as Record<string, unknown>;
+  let flaw = flawOf(values, limits, long);
+  // Only what is known to be shallow is parsed again.
+  if (flaw === undefined && LONG_NUMBER.test(text)) {
+    values = JSON.parse(text, exact as Reviver) as Record<string, unknown>;
+    flaw = flawOf(values, limits, long);
+  }
   return flaw === undefined ? { line, end, next, values } : bad(flaw);
 }
+
+/** Whole numbers beyond 2^53 - 1 have sixteen digits or more; most texts have none such. */
+const LONG_NUMBER = /[:,[\s-]\d{16}/;
+const WHOLE = /^-?\d+$/;
+
+type Reviver = (key: string, value: unknown) => unknown;
+
+/** A whole number that a double may not hold exactly is kept as text, digit by digit: ids look like that. */
+const exact = (_: string, value: unknown, { source }: { source?: string }): unknown =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined && WHOLE.test(source)
+    ? source
+    : value;
 
 const tooMany: Flaw = {
   code: 'row_too_large',
