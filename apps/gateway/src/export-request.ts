@@ -42,7 +42,6 @@ export function askedByQuery({ fields, ...rest }: ExportQuery): CreateExport {
 const DAYS: PeriodParams = { from: 'date_gte', to: 'date_lte', timeZone: 'timeZone' };
 /** Of a file's name, without its ending. */
 const MAX_NAME_BYTES = 200;
-const COMPRESSED: readonly string[] = ['xlsx', 'parquet', 'zip'];
 const FIELD = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/;
 const MAX_FIELD = 100;
 const MAX_FIELDS = 200;
@@ -78,9 +77,7 @@ export function exportOptions(asked: CreateExport): CreateExport {
       ? [{ field: 'filename', message: `has more than ${MAX_NAME_BYTES} bytes as UTF-8` }]
       : []),
     ...fieldFaults(asked.fields),
-    ...(gzip && COMPRESSED.includes(format)
-      ? [{ field: 'gzip', message: `is not for ${format}, which is compressed already` }]
-      : []),
+    ...(gzip && format === 'zip' ? [{ field: 'gzip', message: 'is not for zip' }] : []),
   ];
   if (errors.length > 0) throw new HttpProblem('invalid_request', undefined, { errors });
   const files = format === 'zip' && kind === undefined ? { kind: 'image' } : {};

@@ -174,8 +174,6 @@ describe('exports', () => {
     [{ date_gte: '2026-05-01', timeZone: 'Mars/Olympus' }, 'timeZone', /time zone/],
     [{ timeZone: '+02:00' }, 'timeZone', /time zone/],
     [{ format: 'xls' }, 'format', /./],
-    [{ format: 'xlsx', gzip: true }, 'gzip', /not for xlsx/],
-    [{ format: 'parquet', gzip: true }, 'gzip', /not for parquet/],
     [{ format: 'zip', gzip: true }, 'gzip', /not for zip/],
     [{ fields: ['url', 'nothing'] }, 'fields.1', /not a field of items/],
     [{ fields: ['url.x'] }, 'fields.0', /no fields of its own/],

@@ -9,7 +9,10 @@ export const NewUpload = Type.Object(
   {
     filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'The file’s name' })),
     sha256: Type.Optional(
-      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'What the file’s bytes must hash to' }),
+      Type.String({
+        pattern: '^[0-9a-f]{64}$',
+        description: 'What the file’s bytes must hash to: 64 hexadecimal digits, in lower case',
+      }),
     ),
   },
   { additionalProperties: false, title: 'NewUpload' },
@@ -113,7 +116,7 @@ export const CreateExport = Type.Object(
     ),
     gzip: Type.Optional(
       Type.Boolean({
-        description: 'Compressed as a whole; not for xlsx, parquet and zip, which are already',
+        description: 'Compressed as a whole, its name ends in `.gz`; not for zip',
       }),
     ),
     kind: Type.Optional(Type.String({ maxLength: 40, description: 'image, text …' })),
@@ -133,6 +136,7 @@ export const CreateExport = Type.Object(
     date_lte: Type.Optional(Day('Stored on this day or earlier')),
     timeZone: Type.Optional(
       Type.String({
+        minLength: 1,
         maxLength: 60,
         description: 'IANA name: whose days those are; UTC by default',
         examples: ['Europe/Berlin'],

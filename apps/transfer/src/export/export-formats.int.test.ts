@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { CreateExport } from '@magpie/contracts';
 import type { ItemDocument } from '@magpie/store';
 import { parse } from 'csv-parse/sync';
 import ExcelJS from 'exceljs';
@@ -101,8 +102,16 @@ describe('formats of exports, read by others', () => {
     }
   });
 
-  it('parquet', async () => {
-    const { bytes } = await exported(world, { ...asked, format: 'parquet' });
+  /** The file's bytes, decompressed if its name says so. */
+  const opened = async (asked: CreateExport): Promise<{ bytes: Buffer }> => {
+    const { job, bytes } = await exported(world, asked);
+    const { format = 'csv', gzip = false } = asked;
+    expect(job.transfer.file?.name.endsWith(gzip ? `.${format}.gz` : `.${format}`)).toBe(true);
+    return { bytes: gzip ? gunzipSync(bytes) : bytes };
+  };
+
+  it.each([false, true])('parquet, gzip %s', async (gzip) => {
+    const { bytes } = await opened({ ...asked, format: 'parquet', gzip });
     const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
     const rows = (await parquetReadObjects({ file })) as Record<string, unknown>[];
     expect(rows).toHaveLength(few.length);
@@ -117,9 +126,9 @@ describe('formats of exports, read by others', () => {
     );
   });
 
-  it('xlsx', async () => {
+  it.each([false, true])('xlsx, gzip %s', async (gzip) => {
     const fields = ['id', 'url', 'data.title', 'data.n', 'storedAt'];
-    const { bytes } = await exported(world, { ...asked, format: 'xlsx', fields });
+    const { bytes } = await opened({ ...asked, format: 'xlsx', gzip, fields });
     const book = new ExcelJS.Workbook();
     await book.xlsx.load(bytes as never);
     const rows: unknown[][] = [];

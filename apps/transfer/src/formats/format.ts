@@ -26,7 +26,7 @@ export interface FormatOptions {
   columns: readonly Column[] | null;
   /** Leaves cells alone that a spreadsheet would run. */
   formulas: boolean;
-  /** Compresses the file as a whole; csv, ndjson and json only. */
+  /** Compresses the file as a whole; not of zip. */
   gzip: boolean;
   /** Names what is inside where a format has a place for it: the sheet of a workbook. */
   title: string;
@@ -89,12 +89,11 @@ const COLUMNS = [
   'checkedAt',
 ];
 const WHOLE: readonly ExportFormat[] = ['ndjson', 'json', 'zip'];
-const COMPRESSED: readonly ExportFormat[] = ['xlsx', 'parquet', 'zip'];
 
 export const columnsOf = (fields: readonly string[]): Column[] =>
   fields.map((field) => ({ field, header: field, path: field.split('.') }));
 
-/** What was asked for, with what is meant where nothing was said. `gzip` of a format that is compressed has no effect. */
+/** What was asked for, with what is meant where nothing was said. `gzip` of a zip has no effect. */
 export function formatOptions(
   { format = 'csv', fields, formulas = false, gzip = false }: CreateExport,
   title = 'items',
@@ -102,7 +101,7 @@ export function formatOptions(
   return {
     columns: fields !== undefined || !WHOLE.includes(format) ? columnsOf(fields ?? COLUMNS) : null,
     formulas,
-    gzip: gzip && !COMPRESSED.includes(format),
+    gzip: gzip && format !== 'zip',
     title,
   };
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, symlink } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unzipSync } from 'fflate';
 import { EXPORT_FORMATS, type ExportFormat } from '@magpie/contracts';
 import { FORMATS, fileType, formatOptions } from './index.ts';
 import { exportRoom, heldBy, type Room } from '../testing/export-room.ts';
@@ -13,7 +15,7 @@ afterEach(() => room.remove());
 const TABLES = EXPORT_FORMATS.filter((format) => format !== 'zip');
 const fileOf = (path: string) => join(room.directory, path);
 const MIB = 1024 * 1024;
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const sha256 = (text: string | Buffer) => createHash('sha256').update(text).digest('hex');
 
 const item = (n: number) => ({
   id: `item-${n}`,
@@ -26,8 +28,8 @@ const item = (n: number) => ({
 });
 const FIELDS = ['id', 'url', 'page', 'data', 'data.title', 'data.likes', 'data.share', 'storedAt'];
 
-async function spool(format: ExportFormat, rows: number) {
-  const options = formatOptions({ format, ...(format === 'zip' ? {} : { fields: FIELDS }) });
+async function spool(format: ExportFormat, rows: number, gzip = false) {
+  const options = formatOptions({ format, gzip, ...(format === 'zip' ? {} : { fields: FIELDS }) });
   const parts: string[] = [];
   for (let from = 0; from < rows; from += 1000) {
     if (from % 20_000 === 0) parts.push(join(room.directory, `part-${parts.length}`));
@@ -67,11 +69,32 @@ it('zip of 4000 files holds little memory', async () => {
   expect(held).toBeLessThan(8 * MIB);
 }, 300_000);
 
-describe.each(EXPORT_FORMATS)('%s', (format) => {
+it.each(TABLES)('%s.gz is the same file, compressed', async (format) => {
+  const { parts, options, path } = await spool(format, 20_000);
+  const { signal } = new AbortController();
+  // The time is written into workbooks, to two seconds.
+  const plain =
+    format === 'xlsx' ? undefined : await FORMATS[format].assemble(parts, path, options, { signal });
+  const compressed = { ...options, gzip: true };
+  let written = 0;
+  const wrote = async (bytes: number) => void (written += bytes);
+  const file = await FORMATS[format].assemble(parts, path, compressed, { signal, wrote });
+  const content = await readFile(path);
+  expect([file.bytes, file.sha256]).toEqual([content.length, sha256(content)]);
+  expect(written).toBe(content.length);
+  const whole = execFileSync('gzip', ['-dc'], { input: content, maxBuffer: 1 << 30 });
+  if (plain !== undefined) expect([whole.length, sha256(whole)]).toEqual([plain.bytes, plain.sha256]);
+  else expect(Object.keys(unzipSync(whole))).toContain('xl/worksheets/sheet1.xml');
+});
+
+describe.each([
+  ...EXPORT_FORMATS.map((format) => ({ format, gzip: false })),
+  ...TABLES.map((format) => ({ format, gzip: true })),
+])('$format, gzip $gzip', ({ format, gzip }) => {
   const left = async () => (await readdir(room.directory)).filter((name) => !name.startsWith('part-'));
 
   it.each([1, 5, 9])('that is aborted throws the reason and leaves nothing (%d ticks)', async (ticks) => {
-    const { parts, options, path } = await spool(format, 3000);
+    const { parts, options, path } = await spool(format, 3000, gzip);
     const aborting = new AbortController();
     const reason = new Error('enough');
     let seen = 0;
@@ -90,7 +113,7 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
 
   const whereThereIsOne = existsSync('/dev/full') ? it : it.skip;
   whereThereIsOne('waits when the disk is full, and leaves nothing', async () => {
-    const { parts, options, path } = await spool(format, 3000);
+    const { parts, options, path } = await spool(format, 3000, gzip);
     await symlink('/dev/full', path);
     const signal = new AbortController().signal;
     await expect(FORMATS[format].assemble(parts, path, options, { signal, fileOf })).rejects.toMatchObject({
@@ -104,8 +127,8 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
   it('is the same from one part as from many', async () => {
     const rows = Array.from({ length: 50 }, (_, n) => item(n));
     const options = { context: { fileOf } };
-    const one = await room.exported(rows, { format }, { ...options, partRows: 50 });
-    const many = await room.exported(rows, { format }, { ...options, partRows: 7 });
+    const one = await room.exported(rows, { format, gzip }, { ...options, partRows: 50 });
+    const many = await room.exported(rows, { format, gzip }, { ...options, partRows: 7 });
     expect(many.bytes).toBe(one.bytes);
   });
 
@@ -115,7 +138,6 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
       extension: format,
     });
     const compressed = formatOptions({ format, gzip: true });
-    const whole = ['xlsx', 'parquet', 'zip'].includes(format);
-    expect(fileType(format, compressed).extension).toBe(whole ? format : `${format}.gz`);
+    expect(fileType(format, compressed).extension).toBe(format === 'zip' ? format : `${format}.gz`);
   });
 });

@@ -25,7 +25,7 @@ export const parquetOf = (limits: GroupLimits): Format => ({
   extension: 'parquet',
   encode: (rows, { columns }) => typedLines(rows, columns ?? []),
   assemble: (parts, path, options, context) =>
-    writeFileBy(path, context, async (output) => {
+    writeFileBy(path, { ...context, gzip: options.gzip }, async (output) => {
       const { signal } = context;
       const columns = options.columns ?? [];
       const { types } = await typesOf(parts, columns.length, signal);

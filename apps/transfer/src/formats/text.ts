@@ -1,6 +1,4 @@
 /** csv, ndjson and json: the spool holds the lines as they stand in the file, which is head, parts and tail. */
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import { csvRecord, type CsvCell } from '@magpie/domain';
 import { valueAt, type Column, type ExportRow, type Format } from './format.ts';
 import { jsonText, plain } from './json.ts';
@@ -13,9 +11,9 @@ export const csv: Format = {
   extension: 'csv',
   encode: (rows, options) => csvLines(rows, options.columns ?? [], options.formulas),
   assemble: (parts, path, options, context) =>
-    writeFileBy(path, context, (output) => {
+    writeFileBy(path, { ...context, gzip: options.gzip }, (output) => {
       const header = csvHeader(options.columns ?? []);
-      return joined(parts, output, context.signal, options.gzip, [header, '', 0]);
+      return joined(parts, output, context.signal, [header, '', 0]);
     }),
 };
 
@@ -28,7 +26,7 @@ export const ndjson: Format = {
     return rows.map((row) => `${jsonText(choose(row))}\n`).join('');
   },
   assemble: (parts, path, { gzip }, context) =>
-    writeFileBy(path, context, (output) => joined(parts, output, context.signal, gzip, ['', '', 0])),
+    writeFileBy(path, { ...context, gzip }, (output) => joined(parts, output, context.signal, ['', '', 0])),
 };
 
 /** One JSON array, an item a line. Each stands in the spool after a comma, of which the first is left out. */
@@ -40,7 +38,9 @@ export const json: Format = {
     return rows.map((row) => `,${jsonText(choose(row))}\n`).join('');
   },
   assemble: (parts, path, { gzip }, context) =>
-    writeFileBy(path, context, (output) => joined(parts, output, context.signal, gzip, ['[', ']\n', 1])),
+    writeFileBy(path, { ...context, gzip }, (output) =>
+      joined(parts, output, context.signal, ['[', ']\n', 1]),
+    ),
 };
 
 /** A record an item. */
@@ -91,35 +91,15 @@ async function joined(
   parts: readonly string[],
   output: Output,
   signal: AbortSignal,
-  gzip: boolean,
   [head, tail, skip]: readonly [head: string, tail: string, skip: number],
 ): Promise<{ report: Record<string, number> }> {
-  async function* pieces(): AsyncGenerator<Buffer> {
-    yield Buffer.from(head);
-    let skipped = 0;
-    for await (const chunk of bytesOf(parts, signal)) {
-      const from = Math.min(skip - skipped, chunk.length);
-      skipped += from;
-      yield chunk.subarray(from);
-    }
-    yield Buffer.from(tail);
+  await output.write(Buffer.from(head));
+  let skipped = 0;
+  for await (const chunk of bytesOf(parts, signal)) {
+    const from = Math.min(skip - skipped, chunk.length);
+    skipped += from;
+    await output.write(chunk.subarray(from));
   }
-  if (gzip) await compressed(pieces(), output);
-  else for await (const piece of pieces()) await output.write(piece);
+  await output.write(Buffer.from(tail));
   return { report: {} };
-}
-
-/** One gzip member (RFC 1952), which says neither when nor what. Compressed off the main thread. */
-async function compressed(pieces: AsyncIterable<Buffer>, output: Output): Promise<void> {
-  await pipeline(
-    pieces,
-    // A copy: the piece's memory is written over while the compressor still reads it.
-    async function* (source) {
-      for await (const piece of source) yield Buffer.from(piece);
-    },
-    createGzip({ chunkSize: 64 * 1024 }),
-    async (source) => {
-      for await (const chunk of source as AsyncIterable<Buffer>) await output.write(chunk);
-    },
-  );
 }

@@ -21,7 +21,7 @@ export const xlsxOf = (sheetRows: number): Format => ({
   extension: 'xlsx',
   encode: (rows, { columns }) => typedLines(rows, columns ?? []),
   assemble: (parts, path, options, context) =>
-    writeFileBy(path, context, async (output) => {
+    writeFileBy(path, { ...context, gzip: options.gzip }, async (output) => {
       const archive = new ZipFile(output);
       const at = new Date();
       const add = (name: string, content: string) =>
