@@ -1,6 +1,7 @@
 /**
  * The files of the items as a ZIP: `files/<sha256>.<ending>` once each though several items share it, stored as they are,
- * then `manifest.ndjson` and `manifest.csv`, which say of each item where its file is, or that it is gone.
+ * then `manifest.ndjson` and `manifest.csv`, which say of each item where its file is, or that
+ * there is none (`missing`): it never had one, or it is gone.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
@@ -73,7 +74,7 @@ export const zipOf = (mostFiles: number): Format => ({
         for await (const lines of linesOf(parts, signal)) {
           const rows = lines.map((line) => {
             const { path: _, ...entry } = JSON.parse(line) as Entry;
-            return { ...entry, missing: entry.file !== null && !kept.has(entry.file) };
+            return { ...entry, missing: entry.file === null || !kept.has(entry.file) };
           });
           yield Buffer.from(encode(rows));
         }

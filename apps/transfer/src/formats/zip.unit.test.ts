@@ -74,7 +74,7 @@ describe('the files of items', () => {
       false,
       false,
       true,
-      false,
+      true,
       true,
       false,
       false,
