@@ -29,7 +29,9 @@ export const REJECT_COLUMNS = ['line', 'column', 'code', 'message'] as const;
 export const Transfer = Type.Object(
   {
     kind: Type.Enum(TRANSFERS),
-    bytes: Count('Bytes taken in, read or written so far'),
+    bytes: Count(
+      'Bytes taken in, read or written so far; of an export those of its rows, and in the end those of the file, which may be fewer',
+    ),
     totalBytes: OrNull(Count(''), 'How many there are; null while that is not known'),
     rows: Count('Rows read or written so far; of an upload of text, lines'),
     totalRows: OrNull(Count(''), 'How many there are; null while that is not known'),
