@@ -26,6 +26,7 @@ import {
 } from '../tus/route-docs.ts';
 import { TusServer } from '../tus/tus-server.ts';
 import { isUploadId } from '../tus/upload-jobs.ts';
+import { sendUnread } from '../uploads/lingering.ts';
 import { jobView } from '../views.ts';
 
 /** So long is read on for nothing after an answer that came before all bytes did, ms. */
@@ -53,13 +54,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', async ({ method }, reply) => {
     if (method !== 'OPTIONS' && method !== 'GET') void reply.header('tus-resumable', TUS_VERSION);
   });
+  app.addHook('onSend', sendUnread);
+  // An answer without a body cannot be held back: what still comes is read and dropped, for a while.
   app.addHook('onResponse', async ({ raw }) => {
     if (raw.complete || raw.destroyed) return;
-    // Closed at once, with bytes unread, the connection would be reset and the answer perhaps lost.
+    // An iterator that was left may still wait for bytes; `pause` makes the stream flow anew after that.
     raw.removeAllListeners('readable');
-    raw.resume();
+    raw.pause().resume();
     const { socket } = raw;
-    const end = (): void => void raw.destroy();
+    // Once all of it has come the connection is another request's.
+    const end = (): void => {
+      socket.off('close', end);
+      if (!raw.complete) raw.destroy();
+    };
     const timer = setTimeout(end, LINGER_MS).unref();
     // Node tells a request that was answered no more of its connection.
     socket.once('close', end);

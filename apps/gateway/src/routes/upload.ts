@@ -1,12 +1,10 @@
-import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Id, Job } from '@magpie/contracts';
-import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { publicUrl } from '../public-url.ts';
 import { routeDoc } from '../route-doc.ts';
 import { announcedSha256 } from '../uploads/content-digest.ts';
-import { lingering } from '../uploads/lingering.ts';
+import { sendUnread } from '../uploads/lingering.ts';
 import { receiveRaw } from '../uploads/raw-upload.ts';
 import * as examples from '../upload-examples.ts';
 import { jobView } from '../views.ts';
@@ -46,12 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
-  // What is left of a body that is not wanted is not read: the connection is closed after the answer.
-  app.addHook('onSend', async (request, reply, payload) => {
-    if (isRead(request) || typeof payload !== 'string') return payload;
-    void reply.header('connection', 'close').header('content-length', Buffer.byteLength(payload));
-    return Readable.from(lingering(payload, request.raw));
-  });
+  app.addHook('onSend', sendUnread);
 
   app.post(
     '/api/v1/upload/',
@@ -114,7 +107,5 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   );
 };
-
-const isRead = ({ raw }: FastifyRequest): boolean => raw.complete || raw.readableEnded;
 
 export default routes;
