@@ -12,14 +12,17 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d
 /**
  * The instant (ms) of a day `YYYY-MM-DD` or of an RFC 3339 instant. A day is its start in the time zone as the `from`
  * of a period, and its last millisecond as the `to`, so it is within; an instant names its offset itself.
- * @throws InvalidMoment for days that do not exist, and for instants without an offset
+ * @throws InvalidMoment for days that do not exist, at all or in the time zone, and for instants without an offset
  */
 export function instantOf(dayOrInstant: string, timeZone = 'UTC', edge: 'from' | 'to' = 'from'): number {
   const text = dayOrInstant.trim();
   try {
     if (DAY.test(text)) {
       const day = Temporal.PlainDate.from(text, { overflow: 'reject' });
-      if (edge === 'from') return day.toZonedDateTime(timeZone).epochMilliseconds;
+      const start = day.toZonedDateTime(timeZone);
+      // A zone that moved across the date line left a day out.
+      if (!start.toPlainDate().equals(day)) throw new InvalidMoment(`is a day that ${timeZone} never had`);
+      if (edge === 'from') return start.epochMilliseconds;
       return day.add({ days: 1 }).toZonedDateTime(timeZone).epochMilliseconds - 1;
     }
     const offset = INSTANT.exec(text);

@@ -26,6 +26,14 @@ describe('a day or an instant', () => {
     expect(hours('2018-11-04', 'America/Sao_Paulo')).toBe(23);
   });
 
+  it('is one that the zone had: Samoa went from 29 to 31 December', () => {
+    const of = (day: string, edge: 'from' | 'to') => iso(instantOf(day, 'Pacific/Apia', edge));
+    expect(of('2011-12-29', 'to')).toBe('2011-12-30T09:59:59.999Z');
+    expect(of('2011-12-31', 'from')).toBe('2011-12-30T10:00:00.000Z');
+    for (const edge of ['from', 'to'] as const)
+      expect(() => of('2011-12-30', edge)).toThrow('is a day that Pacific/Apia never had');
+  });
+
   it('is the instant that it names, whatever the zone', () => {
     for (const zone of ['UTC', 'Asia/Tokyo']) {
       expect(iso(instantOf('2026-05-01T12:30:00Z', zone))).toBe('2026-05-01T12:30:00.000Z');
