@@ -18,7 +18,10 @@ export const Instant = Type.String({
   examples: ['2026-05-01T12:00:00.000Z'],
 });
 
-export const Id = Type.String({ pattern: '^[0-9a-z]{8,40}$', description: 'An identifier; opaque' });
+export const Id = Type.String({
+  pattern: '^[0-9a-z]{8,40}$',
+  description: 'An identifier, as an answer gave it: 8 to 40 lower-case letters and digits',
+});
 
 export const SourceId = Type.String({
   pattern: '^[a-z][a-z0-9-]{1,40}$',

@@ -7,6 +7,7 @@ import {
   replaceTargets,
   type JobDocument,
   type JobChange,
+  type TransferDocument,
 } from '@magpie/store';
 import * as examples from '../examples.ts';
 import { carriedSchedule } from '../job-plan.ts';
@@ -63,7 +64,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'Change a job',
         description:
-          'A schedule takes effect at once; its runs keep their times unless `every` changes. Parameters change with the next run. A job that has ended is not changed.',
+          'A schedule takes effect at once; its runs keep their times unless `every` changes. Parameters change with the next run. A job that has ended is not changed; nor is an upload, an import or an export.',
         tag: 'jobs',
         params: IdParams,
         body: ChangeJob,
@@ -87,6 +88,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const job = await jobOr404(request.params.id);
+      if (job.transfer) refuseChange(job.transfer.kind, request.body);
       const { targets, ...change } = await read(job, request.body);
       const done = await changeJob(store, job._id, change);
       if (done && targets) await replaceTargets(store, { id: job._id, source: job.source }, targets);
@@ -129,6 +131,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     };
   }
 };
+
+/** @throws HttpProblem `invalid_request`: a transfer has neither parameters nor runs */
+function refuseChange(kind: TransferDocument['kind'], change: ChangeJob): void {
+  const errors = Object.keys(change).map((field) => ({
+    field,
+    message: `is not for an ${kind}, which runs once`,
+  }));
+  if (errors.length > 0) throw new HttpProblem('invalid_request', undefined, { errors });
+}
 
 /** As a JSON merge patch (RFC 7396) of one level. */
 const merged = (before: Record<string, unknown>, patch: Record<string, unknown>): Record<string, unknown> =>
