@@ -150,7 +150,7 @@ export const ERRORS = {
   },
   upload_too_large: {
     status: 413,
-    title: 'The file is larger than the limit',
+    title: 'The file is larger than it may be',
     help: 'See MAGPIE_UPLOAD_MAX_BYTES.',
   },
   invalid_multipart: {
