@@ -1,5 +1,5 @@
 /** What an export is asked for with, in a body or in a query, and what its job is told of it. */
-import { CreateExport, EXPORT_FORMATS, PageQuery, JobState } from '@magpie/contracts';
+import { CreateExport, EXPORT_FORMATS, MAX_COLUMN_NAME, PageQuery, JobState } from '@magpie/contracts';
 import { instantOf, periodFaults, type PeriodParams } from '@magpie/domain';
 import { Type, type Static } from 'typebox';
 import { HttpProblem, type FieldError } from './problems.ts';
@@ -42,8 +42,8 @@ export function askedByQuery({ fields, ...rest }: ExportQuery): CreateExport {
 const DAYS: PeriodParams = { from: 'date_gte', to: 'date_lte', timeZone: 'timeZone' };
 /** Of a file's name, without its ending. */
 const MAX_NAME_BYTES = 200;
-const FIELD = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/;
-const MAX_FIELD = 100;
+/** Whatever its data has, under any name that a column may bear. */
+const DATA = 'data.';
 const MAX_FIELDS = 200;
 /** Fields of an item; of its data whatever it has. */
 const ITEM: ReadonlySet<string> = new Set([
@@ -69,7 +69,7 @@ const FILE: ReadonlySet<string> = new Set(['url', 'type', 'bytes', 'sha256', 'wi
  */
 export function exportOptions(asked: CreateExport): CreateExport {
   const { format = 'csv', gzip = false, timeZone = 'UTC', date_gte, date_lte, kind, host } = asked;
-  const filename = asked.filename?.normalize('NFC');
+  const filename = asked.filename && withoutEnding(asked.filename.normalize('NFC'), format);
   const errors: FieldError[] = [
     ...periodFaults(DAYS, asked),
     ...instantFaults(asked),
@@ -97,6 +97,10 @@ export function exportOptions(asked: CreateExport): CreateExport {
   };
 }
 
+/** The file gets its ending from its format: one that was given is not doubled. */
+const withoutEnding = (name: string, format: string): string =>
+  name.replace(new RegExp(`\\.${format}(\\.gz)?$`, 'i'), '');
+
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 function instantFaults({ from, to, date_gte, date_lte }: CreateExport): FieldError[] {
@@ -119,13 +123,23 @@ function fieldFaults(fields: readonly string[] | undefined): FieldError[] {
   return errors.slice(0, 20);
 }
 
+/** A field is looked up in what was read; no query of the database has it as a path. */
 function fieldFault(name: string): string | undefined {
+  if (name.startsWith(DATA)) return dataFault(name.slice(DATA.length));
   const [first = '', ...further] = name.split('.');
-  if (name.length > MAX_FIELD || !FIELD.test(name) || !ITEM.has(first))
+  if (!ITEM.has(first))
     return `is not a field of items: ${[...ITEM].join(', ')}, or one of data or file, as data.title`;
-  if (further.length === 0 || first === 'data') return undefined;
+  if (further.length === 0) return undefined;
   if (first === 'file' && further.length === 1 && FILE.has(further[0] ?? '')) return undefined;
   return first === 'file' ? `is not one of a file: ${[...FILE].join(', ')}` : 'has no fields of its own';
+}
+
+function dataFault(name: string): string | undefined {
+  if (name === '') return 'must name a field behind data., as data.title';
+  if (name.length > MAX_COLUMN_NAME) return `has more than ${MAX_COLUMN_NAME} characters behind data.`;
+  if (/\p{Cc}/u.test(name) || !name.isWellFormed())
+    return 'has characters that no field has: control characters, or half ones';
+  return undefined;
 }
 
 /** The formats, for descriptions. */

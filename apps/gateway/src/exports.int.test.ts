@@ -147,6 +147,29 @@ describe('exports', () => {
     expect(await zoneOf({ date_lte: '2026-05-01', timeZone: 'Asia/Tokyo' })).toBe('Asia/Tokyo');
   });
 
+  it('have a name with one ending', async () => {
+    for (const [asked, name] of [
+      [{ filename: 'report.csv' }, 'report'],
+      [{ filename: 'report.CSV.gz', gzip: true }, 'report'],
+      [{ filename: 'report.csv', format: 'ndjson' }, 'report.csv'],
+      [{ filename: 'report.2026' }, 'report.2026'],
+    ] as const)
+      expect((await post({ ...asked, kind: 'image' })).json<Job>().transfer?.options['filename']).toBe(name);
+  });
+
+  it('take no schedule', async () => {
+    const { id } = (await post({ kind: 'image' })).json<Job>();
+    const answer = await gateway.app.inject({
+      method: 'PATCH',
+      url: `/api/v1/jobs/${id}`,
+      payload: { schedule: { every: 'PT1H' } },
+    });
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      400,
+      { errors: [{ field: 'schedule', message: 'is not for an export, which runs once' }] },
+    ]);
+  });
+
   it('have a name in any script', async () => {
     const asked = { filename: 'Gro\u0308ße 東京 2', kind: 'image' };
     for (const answer of [await post(asked), await get(query(asked))])
@@ -173,13 +196,22 @@ describe('exports', () => {
     [{ date_gte: '2026-05-01T00:00:00Z' }, 'date_gte', /form|day/],
     [{ date_gte: '2026-05-01', timeZone: 'Mars/Olympus' }, 'timeZone', /time zone/],
     [{ timeZone: '+02:00' }, 'timeZone', /time zone/],
+    [{ date_gte: '2026-05-01', timeZone: '' }, 'timeZone', /1 char/],
+    [{ date_gte: '2011-12-30', timeZone: 'Pacific/Apia' }, 'date_gte', /Pacific\/Apia never had/],
+    [{ job: 'no id' }, 'job', /8 to 40 lower-case letters and digits/],
     [{ format: 'xls' }, 'format', /./],
     [{ format: 'zip', gzip: true }, 'gzip', /not for zip/],
     [{ fields: ['url', 'nothing'] }, 'fields.1', /not a field of items/],
     [{ fields: ['url.x'] }, 'fields.0', /no fields of its own/],
     [{ fields: ['file.path'] }, 'fields.0', /not one of a file/],
     [{ fields: ['__proto__'] }, 'fields.0', /not a field|form/],
-    [{ fields: ['data..x'] }, 'fields.0', /not a field|form/],
+    [{ fields: ['data.'] }, 'fields.0', /must name a field/],
+    [{ fields: ['Data.x'] }, 'fields.0', /not a field of items: id, .* as data.title/],
+    [{ fields: ['first name'] }, 'fields.0', /not a field of items/],
+    [{ fields: ['$where'] }, 'fields.0', /not a field of items/],
+    [{ fields: ['data.a\tb'] }, 'fields.0', /control characters/],
+    [{ fields: ['data.a\0b'] }, 'fields.0', /control characters/],
+    [{ fields: [`data.${'x'.repeat(201)}`] }, 'fields.0', /than 20[05] characters/],
     [{ fields: ['url', 'url'] }, 'fields', /./],
     [{ filename: '../../etc/passwd' }, 'filename', /form/],
     [{ filename: '.hidden' }, 'filename', /form/],
@@ -231,6 +263,25 @@ describe('exports', () => {
       expect([url, answer.statusCode]).toEqual([url, 202]);
       expect(answer.json<Job>().transfer?.options['fields']).toEqual(expected);
     }
+  });
+
+  it('take any column of the data, which the database never has as a path', async () => {
+    const fields = [
+      'data.first name',
+      'data.Título',
+      'data.$set',
+      'data.$where.x',
+      'data..x',
+      'data.a=b&c',
+      'url',
+    ];
+    for (const answer of [await post({ fields }), await get(query({ fields }))]) {
+      expect(answer.statusCode).toBe(202);
+      expect(answer.json<Job>().transfer?.options['fields']).toEqual(fields);
+    }
+    const comma = ['data.name, first', 'data. blank '];
+    expect((await post({ fields: comma })).json<Job>().transfer?.options['fields']).toEqual(comma);
+    expect((await post({ fields: ['data.\ud800'] })).statusCode).toBe(400);
   });
 
   it('of files are of images, unless another kind is named', async () => {

@@ -102,6 +102,9 @@ export type CreateImport = Static<typeof CreateImport>;
 export const EXPORT_FORMATS = ['csv', 'ndjson', 'json', 'xlsx', 'parquet', 'zip'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
+/** Characters of the name of a table's column, at most. */
+export const MAX_COLUMN_NAME = 200;
+
 const Moment = (description: string) =>
   Type.String({ format: 'moment', maxLength: 40, description, examples: ['2026-05-01T00:00:00Z'] });
 const Day = (description: string) => Type.String({ format: 'date', description, examples: ['2026-05-01'] });
@@ -143,12 +146,12 @@ export const CreateExport = Type.Object(
       }),
     ),
     fields: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_.]{0,99}$' }), {
+      Type.Array(Type.String({ minLength: 1, maxLength: 'data.'.length + MAX_COLUMN_NAME }), {
         minItems: 1,
         maxItems: 200,
         uniqueItems: true,
         description:
-          'What of each item, as `url` or `data.title`; in csv and xlsx the columns, in this order',
+          'What of each item, as `url`, `file.bytes`, or `data.` and the name of what its data has, as `data.title` or `data.First name`; in csv, xlsx and parquet the columns, in this order',
       }),
     ),
     formulas: Type.Optional(

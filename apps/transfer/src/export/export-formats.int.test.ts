@@ -139,6 +139,32 @@ describe('formats of exports, read by others', () => {
     for (const row of rows) expect(typeof row[2]).toBe('string');
   });
 
+  it.each(['csv', 'ndjson', 'xlsx', 'parquet'] as const)('%s of columns under any name', async (format) => {
+    const names = ['Título', '名 前', 'first name', '$price', 'price.eur', 'a<b>&"c"', "it's"];
+    const kind = `named-${format}`;
+    await store(world.store, 1, (n) =>
+      itemOf(n, { kind, data: Object.fromEntries(names.map((name) => [name, `of ${name}`])) }),
+    );
+    const fields = names.map((name) => `data.${name}`);
+    const { bytes } = await exported(world, { kind, format, fields });
+    const row = await firstRow(format, bytes);
+    const expected = names.map((name) => [format === 'ndjson' ? name : `data.${name}`, `of ${name}`]);
+    expect(row).toEqual(Object.fromEntries(expected));
+  });
+
+  const firstRow = async (format: string, bytes: Buffer): Promise<unknown> => {
+    if (format === 'csv') return parse(bytes, { columns: true })[0];
+    if (format === 'ndjson') return (JSON.parse(bytes.toString()) as { data: unknown }).data;
+    if (format === 'parquet') {
+      const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+      return ((await parquetReadObjects({ file })) as unknown[])[0];
+    }
+    const book = new ExcelJS.Workbook();
+    await book.xlsx.load(bytes as never);
+    const [head, row] = [1, 2].map((n) => (book.worksheets[0]?.getRow(n).values as string[]).slice(1));
+    return Object.fromEntries((head ?? []).map((name, i) => [name, row?.[i]]));
+  };
+
   it('zip, with the files and a manifest', async () => {
     const withFiles = await store(world.store, 30, (n) =>
       itemOf(n, { kind: 'zipped', url: `https://z.example/${n}` }),

@@ -108,10 +108,33 @@ export function formatOptions(
 
 /** What a field says of an item; undefined when there is nothing of that name. Only own properties are looked at. */
 export function valueAt(row: ExportRow, path: readonly string[]): unknown {
+  const value = ownAt(row, path);
+  return value === undefined && path.length > 2 ? ownAt(row, placeOf(row, path)) : value;
+}
+
+/**
+ * Where a field of an item is: along its path, or, where there is nothing, below a name that has dots itself, as of a
+ * column `price.eur`.
+ */
+export function placeOf(row: ExportRow, path: readonly string[]): readonly string[] {
+  if (ownAt(row, path) !== undefined) return path;
+  let value: unknown = row;
+  for (let i = 0; i < path.length - 1 && isObject(value); i += 1) {
+    const dotted = path.slice(i).join('.');
+    if (Object.hasOwn(value, dotted)) return [...path.slice(0, i), dotted];
+    value = ownAt(value, path.slice(i, i + 1));
+  }
+  return path;
+}
+
+function ownAt(row: ExportRow, path: readonly string[]): unknown {
   let value: unknown = row;
   for (const name of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-    value = (value as Record<string, unknown>)[name];
+    if (!isObject(value) || !Object.hasOwn(value, name)) return undefined;
+    value = value[name];
   }
   return value;
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

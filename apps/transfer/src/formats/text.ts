@@ -1,6 +1,6 @@
 /** csv, ndjson and json: the spool holds the lines as they stand in the file, which is head, parts and tail. */
 import { csvRecord, type CsvCell } from '@magpie/domain';
-import { valueAt, type Column, type ExportRow, type Format } from './format.ts';
+import { placeOf, valueAt, type Column, type ExportRow, type Format } from './format.ts';
 import { jsonText, plain } from './json.ts';
 import { writeFileBy, type Output } from './output.ts';
 import { bytesOf } from './parts.ts';
@@ -67,13 +67,15 @@ function chooser(columns: readonly Column[] | null): (row: ExportRow) => ExportR
   if (columns === null) return (row) => row;
   const paths = columns.map(({ path }) => path);
   // Of `data` and `data.title` the first holds the second.
-  const apart = paths.filter((path) => !paths.some((other) => isWithin(path, other)));
+  const held = new Set(paths.filter((path) => paths.some((other) => isWithin(path, other))));
   return (row) => {
     const result = branch();
-    for (const path of apart) {
+    for (const path of paths) {
+      const place = placeOf(row, path);
+      if (held.has(path) && paths.some((other) => isWithin(place, other))) continue;
       let at = result;
-      for (const name of path.slice(0, -1)) at = (at[name] ??= branch()) as Branch;
-      at[path.at(-1) ?? ''] = valueAt(row, path) ?? null;
+      for (const name of place.slice(0, -1)) at = (at[name] ??= branch()) as Branch;
+      at[place.at(-1) ?? ''] = valueAt(row, place) ?? null;
     }
     return result;
   };

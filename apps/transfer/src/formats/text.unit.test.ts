@@ -141,6 +141,35 @@ describe.each(['ndjson', 'json'] as const)('%s', (format) => {
     expect(itemsOf(both.content)).toEqual([{ data: item.data }]);
   });
 
+  it('finds what the data has under any name', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(any.text, fc.stringMatching(/^[a.$]{1,5}$/)), async (name) => {
+        fc.pre(name !== '');
+        const item = { url: 'u', data: { [name]: 7, [`${name}-`]: 8 } };
+        const { content } = await room.exported([item], { format, fields: ['url', `data.${name}`] });
+        expect(itemsOf(content)).toEqual([{ url: 'u', data: { [name]: 7 } }]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('knows a name with dots from names within names', async () => {
+    const items = [
+      { data: { a: { 'b.c': 1 } } },
+      { data: { a: 2, 'a.b.c': 3 } },
+      { data: { a: { b: { c: 4 } } } },
+    ];
+    const fields = ['data.a.b.c', 'data.a'];
+    const { content } = await room.exported(items, { format, fields });
+    expect(itemsOf(content)).toEqual([
+      { data: { a: { 'b.c': 1 } } },
+      { data: { 'a.b.c': 3, a: 2 } },
+      { data: { a: { b: { c: 4 } } } },
+    ]);
+    const csv = await room.exported(items, { fields: ['data.a.b.c'] });
+    expect(csv.content.toString()).toBe('data.a.b.c\r\n1\r\n3\r\n4\r\n');
+  });
+
   it('keeps integers of any size', async () => {
     const { content } = await room.exported([{ a: { b: 123456789012345678901234567890n } }], { format });
     expect(content.toString()).toContain('{"a":{"b":123456789012345678901234567890}}');
