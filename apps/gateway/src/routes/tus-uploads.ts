@@ -205,7 +205,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: routeDoc({
         summary: 'Send bytes of a resumable upload',
-        description: `The body, \`application/offset+octet-stream\`, is what follows the bytes that are there; what came before a connection broke is kept, unless an Upload-Checksum was given. With the last byte the job is completed. While the job is paused, a request under way is not read from and goes on when it is resumed; a new one is 423, as is a second one at the same time. ${TUS}`,
+        description: `The body, \`application/offset+octet-stream\`, is what follows the bytes that are there; what came before a connection broke is kept, unless an Upload-Checksum was given. With the last byte the job is completed. While the job is paused a request is not read from, and goes on when it is resumed, within a day; a second one at the same time is 423. ${TUS}`,
         tag: 'transfers',
         params: UploadParams,
         headers: ChunkHeaders,

@@ -12,7 +12,13 @@ export const locked = (): HttpProblem =>
 export const paused = (): HttpProblem =>
   new HttpProblem('upload_paused', 'Upload paused: resume its job.', { retryAfter: RETRY_AFTER });
 export const terminated = (): HttpProblem => new HttpProblem('upload_terminated');
-export const expired = (): HttpProblem => new HttpProblem('upload_expired');
+export const deleted = (): HttpProblem =>
+  new HttpProblem('upload_terminated', 'It was deleted after it had finished; begin a new one.');
+export const expired = (state?: string): HttpProblem =>
+  new HttpProblem(
+    'upload_expired',
+    state === 'completed' ? 'It was finished; its file is kept for a time, which is over.' : undefined,
+  );
 export const noUpload = (): HttpProblem => new HttpProblem('not_found', 'There is no such upload.');
 export const notResumable = (id: string): HttpProblem =>
   new HttpProblem(
@@ -40,7 +46,7 @@ export function refusal(error: unknown): unknown {
 
 const KNOWN = new Map<unknown, () => HttpProblem>([
   [ERRORS.FILE_NOT_FOUND, noUpload],
-  [ERRORS.FILE_NO_LONGER_EXISTS, expired],
+  [ERRORS.FILE_NO_LONGER_EXISTS, () => expired()],
   [ERRORS.INVALID_OFFSET, () => new HttpProblem('upload_offset_conflict')],
   [ERRORS.ERR_SIZE_EXCEEDED, tooLong],
   [ERRORS.ERR_MAX_SIZE_EXCEEDED, () => new HttpProblem('upload_too_large')],

@@ -62,7 +62,6 @@ export const SENDING = [
   'invalid_transition',
   'upload_stopped',
   'upload_locked',
-  'upload_paused',
   'upload_cut_off',
   'upload_too_large',
   'too_many_uploads',

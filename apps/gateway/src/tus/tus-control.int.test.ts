@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
+import { BYTES, codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -95,7 +95,7 @@ describe('an upload that nobody goes on with', () => {
 });
 
 describe('control of the job', () => {
-  it('pause stalls the request under way and refuses new ones; resume goes on in it', async () => {
+  it('pause stalls the request under way, and no other takes its place; resume goes on in it', async () => {
     const content = randomBytes(16 * MIB);
     const id = await world.create(content.length);
     let socket: Socket | undefined;
@@ -112,12 +112,43 @@ describe('control of the job', () => {
     const second = await world.chunk(id, at, Buffer.from('x'));
     expect([second.status, codeOf(second), second.headers['retry-after']]).toEqual([
       423,
-      'upload_paused',
+      'upload_locked',
       '2',
     ]);
     await world.control(id, 'resume');
     expect((await first.answer).status).toBe(204);
     expect(sha256(world.fileOf(id))).toBe(sha256(content));
+  });
+
+  it('pause stalls the next request too, of a client that sends chunk after chunk', async () => {
+    const id = await world.create(4);
+    expect((await world.chunk(id, 0, Buffer.from('01'))).status).toBe(204);
+    await world.control(id, 'pause');
+    const { out, answer } = world.open('PATCH', `/api/v1/uploads/${id}`, {
+      'content-type': BYTES,
+      'upload-offset': 2,
+      'content-length': 2,
+    });
+    out.end('23');
+    await until(async () => (await world.jobOf(id)).state === 'paused', 'it is paused');
+    await sleep(1000);
+    expect(await world.offsetOf(id)).toBe(2);
+    await world.control(id, 'resume');
+    expect((await answer).status).toBe(204);
+    expect(world.fileOf(id).toString()).toBe('0123');
+    expect((await world.jobOf(id)).state).toBe('completed');
+
+    const over = await world.create(4);
+    await world.control(over, 'pause');
+    const held = world.open('PATCH', `/api/v1/uploads/${over}`, {
+      'content-type': BYTES,
+      'upload-offset': 0,
+      'content-length': 4,
+    });
+    held.out.end('0123');
+    await until(async () => (await world.leaseOf(over)) !== null, 'it is held');
+    await world.control(over, 'terminate');
+    expect((await held.answer).status).toBe(410);
   });
 
   it.concurrent(
@@ -183,6 +214,9 @@ describe('control of the job', () => {
     expect((await world.ask('DELETE', `/api/v1/uploads/${id}`)).status).toBe(204);
     expect(existsSync(join(world.data, 'uploads', id))).toBe(false);
     expect((await world.head(id)).status).toBe(410);
+    const again = await world.ask('DELETE', `/api/v1/uploads/${id}`);
+    expect([again.status, codeOf(again)]).toEqual([410, 'upload_terminated']);
+    expect(again.body).toContain('It was deleted after it had finished');
     expect((await world.jobOf(id)).transfer?.file).toBeNull();
   });
 

@@ -7,8 +7,8 @@
  * of the upload straight to the file.
  *
  * Who sends bytes holds the job's lease, in MongoDB, for as long as the request lasts: another one is answered 423 at
- * once, by any gateway. HEAD needs no lease. While the job is paused, a request under way is not read from and goes on
- * by itself; a new one is answered 423.
+ * once, by any gateway. HEAD needs no lease. While the job is paused, a request is not read from, also one that comes
+ * then, and goes on by itself.
  */
 import { Server, type Lock } from '@tus/server';
 import type { JobDocument, Store } from '@magpie/store';

@@ -18,7 +18,7 @@ import { fileName, mediaType } from '../uploads/names.ts';
 import type { TransferJob } from '../uploads/receiving.ts';
 import type { Uploads } from '../uploads/uploads.ts';
 import type { Exchange } from './exchange.ts';
-import { expired, invalid, locked, notResumable, noUpload, terminated } from './problems.ts';
+import { deleted, expired, invalid, locked, notResumable, noUpload, terminated } from './problems.ts';
 
 /** As `newId` makes them. */
 const ID = /^[0-9a-v]{22}$/;
@@ -72,12 +72,12 @@ export class UploadJobs {
       throw notResumable(id);
     if (!isUpload(job) || isBeingRemoved(job)) throw noUpload();
     if (job.state === 'terminating' || job.state === 'terminated') throw terminated();
-    if (isGone(job)) throw expired();
+    if (isGone(job)) throw job.transfer.report['deleted'] === true ? deleted() : expired(job.state);
     if (job.state === 'failed' && job.error?.code === 'checksum_mismatch')
       throw new HttpProblem('checksum_mismatch', job.error.message);
     if (isOver(job)) {
       if (!isEnded(job.state)) await this.#options.uploads.expire(id);
-      throw expired();
+      throw expired(job.state);
     }
     return job;
   }
@@ -101,7 +101,7 @@ export class UploadJobs {
         await changeTransfer(store, job._id, holder, {
           file: null,
           expiresAt: null,
-          report: { ...transfer.report, expired: true },
+          report: { ...transfer.report, expired: true, deleted: true },
         });
       });
       if (!removed) throw locked();

@@ -8,6 +8,7 @@
  * completed does that again.
  */
 import type { FileHandle } from 'node:fs/promises';
+import type { JobState } from '@magpie/contracts';
 import { DataStore, Metadata, Upload } from '@tus/server';
 import type { Readable } from 'node:stream';
 import { renameForGood, requireSha256, writeAt } from '../uploads/file-writer.ts';
@@ -30,6 +31,9 @@ const EXTENSIONS = [
   'checksum',
   'expiration',
 ];
+
+const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
+const PAUSED: readonly JobState[] = ['pausing', 'paused'];
 
 export interface UploadStoreOptions {
   uploads: Uploads;
@@ -118,13 +122,14 @@ export class UploadStore extends DataStore {
   }
 
   /**
-   * Takes the upload for this request, until its `release`.
-   * @throws HttpProblem `upload_locked`, `upload_paused`, `invalid_transition` …
+   * Takes the upload for this request, until its `release`. While its job is paused the request is not read from.
+   * @throws HttpProblem `upload_locked`, `invalid_transition` …; unless it `stalls`, `upload_paused`
    */
-  async hold(exchange: Exchange, id: string): Promise<Receiving> {
+  async hold(exchange: Exchange, id: string, stalls = true): Promise<Receiving> {
     const held = Promise.withResolvers<Receiving>();
     const over = Promise.withResolvers<void>();
-    const begin = { protocol: 'tus', states: ['queued', 'running', 'waiting'], anew: false } as const;
+    const states = stalls ? [...LIVE, ...PAUSED] : LIVE;
+    const begin = { protocol: 'tus', states, anew: false } as const;
     const holding = this.#options.uploads.receive(id, begin, (receiving) => {
       held.resolve(receiving);
       return over.promise;
@@ -143,7 +148,7 @@ export class UploadStore extends DataStore {
 
   /** Brings an upload to its end of which all bytes are there. */
   async finish(exchange: Exchange, id: string): Promise<void> {
-    const receiving = await this.hold(exchange, id);
+    const receiving = await this.hold(exchange, id, false);
     const size = receiving.job.transfer.totalBytes ?? 0;
     const handle = await this.#openAfter(receiving, size);
     try {
@@ -161,7 +166,7 @@ export class UploadStore extends DataStore {
    * for all bytes as the end.
    */
   async finishIfWhole(exchange: Exchange, job: TransferJob): Promise<void> {
-    const live = ['queued', 'running', 'waiting', 'pausing', 'paused'].includes(job.state);
+    const live = [...LIVE, ...PAUSED].includes(job.state);
     const { totalBytes } = job.transfer;
     if (live && totalBytes !== null && (await this.offsetOf(job)) >= totalBytes)
       await this.finish(exchange, job._id);
