@@ -75,7 +75,7 @@ test('its commands', async () => {
     [`${world.site.url}/a`, 'One'],
     [`${world.site.url}/b`, 'Two'],
   ]);
-  expect((await inDirectory('rejects.csv')).toString()).toMatch(/^line,column,code,message\r\n4,url,/);
+  expect((await inDirectory('rejects.csv')).toString()).toMatch(/^line,column,code,message,row\r\n4,url,/);
 
   const [made] = await world.list<Job>(`/api/v1/imports/${left.targets}/jobs`);
   expect(made).toMatchObject({

@@ -48,6 +48,7 @@ export const completed: Job = {
           column: 'Address',
           code: 'scheme_not_allowed',
           message: 'only http and https are fetched, not ftp:',
+          row: 16,
         },
       ],
       rejects: `http://127.0.0.1:8080/api/v1/imports/${examples.JOB_ID}/rejects`,
@@ -75,4 +76,4 @@ export const queued: Job = {
 };
 
 export const rejects =
-  'line,column,code,message\r\n17,Address,scheme_not_allowed,"only http and https are fetched, not ftp:"\r\n';
+  'line,column,code,message,row\r\n17,Address,scheme_not_allowed,"only http and https are fetched, not ftp:",16\r\n';

@@ -114,6 +114,24 @@ test('an upload that cannot be imported is refused with the reason', async () =>
   }
 });
 
+test('an upload is not removed while an import that has not ended reads it', async () => {
+  for (const url of ['/api/v1/jobs', '/api/v1/uploads']) {
+    const options = url.endsWith('uploads') ? { protocol: 'tus' } : {};
+    const id = await upload({ options });
+    const { id: reader } = (await post({ upload: id, as: 'items' })).json<JobBody>();
+    const remove = () =>
+      gateway.app.inject({ method: 'DELETE', url: `${url}/${id}`, headers: { 'tus-resumable': '1.0.0' } });
+    const refused = await remove();
+    expect([refused.statusCode, refused.json()]).toMatchObject([
+      409,
+      { code: 'invalid_transition', state: 'completed' },
+    ]);
+    expect(refused.body).toContain('An import that has not ended reads it');
+    await gateway.store.jobs.collection.updateOne({ _id: reader } as never, { $set: { state: 'completed' } });
+    expect((await remove()).statusCode).toBe(204);
+  }
+});
+
 test('what is asked for is checked field by field', async () => {
   const id = await upload();
   const faultsOf = async (body: object): Promise<string[]> => {
@@ -193,10 +211,10 @@ test('how targets become jobs is settled when they are asked for', async () => {
 test('the rejected rows are downloaded up to what is committed', async () => {
   const { id } = (await post({ upload: await upload(), as: 'items' })).json<JobBody>();
   const none = await get(`/${id}/rejects`);
-  expect(none.body).toBe('line,column,code,message\r\n');
-  const committed = 'line,column,code,message\r\n7,url,invalid_url,not a URL\r\n';
+  expect(none.body).toBe('line,column,code,message,row\r\n');
+  const committed = 'line,column,code,message,row\r\n7,url,invalid_url,not a URL,6\r\n';
   await mkdir(dirname(rejectsPath(data, id)), { recursive: true });
-  await writeFile(rejectsPath(data, id), `${committed}8,url,invalid_url,not yet\r\n`);
+  await writeFile(rejectsPath(data, id), `${committed}8,url,invalid_url,not yet,7\r\n`);
   const set = (change: object) =>
     gateway.store.jobs.collection.updateOne({ _id: id } as never, { $set: change });
   await set({ 'transfer.checkpoint': { rejects: committed.length } });

@@ -10,20 +10,23 @@ const Count = (description: string) => Type.Integer({ minimum: 0, description })
 const OrNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description });
 
-/** Rows of a file that were left out, with the reason. Line and column are counted from 1. */
+/** Rows of a file that were left out, with the reason. Line, column and row are counted from 1. */
 export const RowFault = Type.Object(
   {
     line: Count('The line of the file in which the row begins, from 1'),
     column: OrNull(Type.String(), 'Name of the column, or its number from 1; null when it is the row’s'),
     code: Type.String({ description: 'A stable error code' }),
     message: Type.String(),
+    row: Type.Optional(
+      Count('Which of the rows, from 1, without the header; of a JSON array, which of its elements'),
+    ),
   },
   { title: 'RowFault', description: 'Why a row was left out' },
 );
 export type RowFault = Static<typeof RowFault>;
 
 /** Columns of the list of an import's rejected rows, as CSV. */
-export const REJECT_COLUMNS = ['line', 'column', 'code', 'message'] as const;
+export const REJECT_COLUMNS = ['line', 'column', 'code', 'message', 'row'] as const;
 
 /** What a job moves; beside the job's own state and counts. */
 export const Transfer = Type.Object(

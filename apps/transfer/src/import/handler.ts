@@ -139,7 +139,7 @@ class Importer {
   }
 
   /**
-   * While a batch is written, the next one is put in as far as can be, and the one after that is read and checked.
+   * While a batch is written, the next one is put in as far as can be, and the second after that is read and checked.
    * Put in is only what was announced before; whatever is announced is written, also when the work does not go on,
    * unless it is to be left at once.
    * @param begun those of which something may be put in, in order
@@ -173,15 +173,17 @@ class Importer {
     const second = first && (await next());
     if (ahead !== undefined) await this.#announce([...idsOf(first), ...idsOf(second)]);
     for (const batch of [first, second]) if (batch !== undefined) begin(batch);
+    let reading = next();
     for (let current = begun[0]; current !== undefined; current = begun[0]) {
       if (this.#work.signal.aborted) return false;
-      const [put, following] = await Promise.all([current.put, next()]);
+      const [put, following] = await Promise.all([current.put, reading]);
+      reading = next();
       const announced = [...idsOf(begun[1]?.batch), ...idsOf(following)];
       await this.#write(sink, current.batch, put, announced);
       begun.shift();
       if (following !== undefined) begin(following);
       const { stoppedBy } = current.batch;
-      if (stoppedBy !== undefined) throw badRow(stoppedBy, this.#state);
+      if (stoppedBy !== undefined) throw badRow(stoppedBy, this.#state, this.#dryRun);
     }
     if (fault !== undefined) throw fault;
     return this.#work.goesOn;
@@ -202,6 +204,7 @@ class Importer {
     const { end, line, rows } = this.#state;
     const limits = { ...read.limits, maxRows: Math.max(0, read.limits.maxRows - rows) };
     const batches = readRows(path, options.detected, { ...read, limits }, { end, line }, signal);
+    let passed = rows;
     try {
       for (;;) {
         const { value, done } = await reading(() => batches.next());
@@ -211,7 +214,8 @@ class Importer {
           if (!this.#work.goesOn) return undefined;
           continue;
         }
-        const checked = check(value as Read, sink, stops);
+        const checked = check(value as Read, sink, stops, passed);
+        passed += checked.rows;
         await needRoom(this.#places.work(this.#work.id), this.#limits.MAGPIE_DISK_RESERVE);
         await rejects.add(checked.faults);
         yield { ...checked, rejects: rejects.size };
@@ -238,7 +242,7 @@ class Importer {
       const outcome = await sink.weigh(batch.good);
       this.#state = afterBatch(this.#state, batch, outcome);
       await this.#work.commit(
-        { ...progress, ...written(this.#work, this.#state, true) },
+        { ...progress, ...written(this.#work, this.#state) },
         {
           counts: countsOf(this.#state, true),
         },
@@ -267,7 +271,7 @@ class Importer {
     const last = { ...(done ? { totalRows: state.rows } : {}), expiresAt: expiryOf(state, this.#limits) };
     if ('weigh' in sink)
       await this.#work.commit(
-        { ...last, ...written(this.#work, state, true) },
+        { ...last, ...written(this.#work, state) },
         {
           counts: countsOf(state, true),
         },
@@ -276,13 +280,21 @@ class Importer {
   }
 }
 
-/** Sorts a batch into good rows and bad; with `stops` it ends at the first bad one. */
-function check({ rows, bytesRead }: Read, sink: Sink | DrySink, stops: boolean): Omit<Checked, 'rejects'> {
+/**
+ * Sorts a batch into good rows and bad; with `stops` it ends at the first bad one.
+ * @param before rows of the file that came before it
+ */
+function check(
+  { rows, bytesRead }: Read,
+  sink: Sink | DrySink,
+  stops: boolean,
+  before: number,
+): Omit<Checked, 'rejects'> {
   const good: unknown[] = [];
   const faults: RowFault[] = [];
   for (const [i, row] of rows.entries()) {
     const read = 'fault' in row ? row.fault : sink.read(row);
-    if ('fault' in row || isFault(read as object)) faults.push(short(read as RowFault));
+    if ('fault' in row || isFault(read as object)) faults.push(short(read as RowFault, before + i + 1));
     else good.push(read);
     if (i === rows.length - 1 || (stops && faults.length > 0))
       return {
@@ -299,19 +311,24 @@ function check({ rows, bytesRead }: Read, sink: Sink | DrySink, stops: boolean):
 }
 
 /** As it is told and listed, twenty of them in the job: names of columns are as long as a file makes them. */
-const short = ({ line, column, code, message }: RowFault): RowFault => ({
+const short = ({ line, column, code, message }: RowFault, row: number): RowFault => ({
   line,
   column: column?.slice(0, MAX_NAME) ?? null,
   code,
   message: message.slice(0, MAX_MESSAGE),
+  row,
 });
 
-function badRow({ line, column, message }: RowFault, { rows }: ImportState): TransferFault {
-  const where = `Line ${String(line)}${column === null ? '' : `, column ${column}`}`;
-  return new TransferFault(
-    'bad_row',
-    `${where}: ${message}. What the ${String(rows - 1)} rows before it brought is kept; a retry goes on after it.`,
-  );
+function badRow(
+  { line, row, column, message }: RowFault,
+  { rows }: ImportState,
+  dryRun: boolean,
+): TransferFault {
+  const where = `Line ${String(line)}, row ${String(row)}${column === null ? '' : `, column ${column}`}`;
+  const after = dryRun
+    ? 'A dry run brings nothing; a retry starts over.'
+    : `What the ${String(rows - 1)} rows before it brought is kept; a retry goes on after it.`;
+  return new TransferFault('bad_row', `${where}: ${message}. ${after}`);
 }
 
 /** When the list of rejected rows is removed, counted from the end of the import; null where there is none. */
@@ -320,9 +337,9 @@ const expiryOf = (
   { MAGPIE_TRANSFER_KEEP }: TransferOptions,
 ): Date | null => (rejected === 0 ? null : new Date(Date.now() + MAGPIE_TRANSFER_KEEP));
 
-const written = ({ id }: Work, state: ImportState, dryRun = false) => ({
+const written = (work: Work, state: ImportState) => ({
   checkpoint: { ...state },
-  report: reportOf(id, state, dryRun),
+  report: reportOf(work.id, state, optionsOf(work)),
 });
 
 /** Writes how far it is into the job, which the transaction holds already. */

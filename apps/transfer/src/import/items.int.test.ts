@@ -57,9 +57,13 @@ test('thousands of rows with 1 % bad: exact counts, and the reason of each bad r
   });
   const rejects = await rejectsOf(id);
   const [header, ...lines] = rejects.trimEnd().split('\r\n');
-  expect(header).toBe('line,column,code,message');
+  expect(header).toBe('line,column,code,message,row');
   expect(lines.map((line) => line.split(',').slice(0, 3))).toEqual(
     [...file.bad].map(([line, [column, code]]) => [String(line), column, code]),
+  );
+  // Rows without the header, a line each.
+  expect(lines.map((line) => line.split(',').at(-1))).toEqual(
+    [...file.bad.keys()].map((line) => String(line - 1)),
   );
   expect(rejects).not.toContain('hunter2');
   const { firstErrors } = job.transfer.report as { firstErrors: { line: number; code: string }[] };
@@ -212,7 +216,7 @@ test('onError stop ends at the first bad row and keeps what was before; a retry 
   const job = await world.until(id, 'failed');
   expect(job.error).toMatchObject({
     code: 'bad_row',
-    message: expect.stringMatching(/^Line 1502, column url: .*1500 rows/) as string,
+    message: expect.stringMatching(/^Line 1502, row 1501, column url: .*1500 rows/) as string,
   });
   expect(job.counts).toMatchObject({ discovered: 1501, stored: 1500, failed: 1 });
   expect(await world.store.items.collection.countDocuments({})).toBe(1500);
@@ -241,7 +245,7 @@ test('the list of rejected rows expires as other files do; a retry begins a new 
   await world.control(id, 'retry');
   expect((await world.until(id, 'failed')).counts).toMatchObject({ discovered: 1000, failed: 2 });
   expect((await rejectsOf(id)).trimEnd().split('\r\n')).toEqual([
-    'line,column,code,message',
+    'line,column,code,message,row',
     expect.stringMatching(/^1001,url,invalid_url,/) as string,
   ]);
   const clean = await world.transfer('import', {
@@ -249,6 +253,33 @@ test('the list of rejected rows expires as other files do; a retry begins a new 
     as: 'items',
   });
   expect((await world.until(clean, 'completed')).transfer.expiresAt).toBeNull();
+});
+
+test('of a JSON array in one line, a bad element is told by its number, also after a dry run', async () => {
+  const text = JSON.stringify([{ url: urlOf(1) }, { url: 'none' }, { url: urlOf(2) }, { title: 'x' }]);
+  const upload = await world.upload(text, 'rows.json');
+  const id = await world.transfer('import', { upload, as: 'items' });
+  const { report } = (await world.until(id, 'completed')).transfer;
+  expect(report).toMatchObject({
+    firstErrors: [
+      { line: 1, row: 2, column: 'url', code: 'invalid_url' },
+      { line: 1, row: 4, column: 'url', code: 'missing_value' },
+    ],
+  });
+  const dry = await world.transfer('import', { upload, as: 'items', onError: 'stop', dryRun: true });
+  const { error } = await world.until(dry, 'failed');
+  expect(error?.message).toMatch(
+    /^Line 1, row 2, column url: .* A dry run brings nothing; a retry starts over\.$/,
+  );
+});
+
+test('that the encoding was guessed is told', async () => {
+  const upload = await world.upload(Buffer.from(`url,title\n${urlOf(1)},a\xf1o\n`, 'latin1'));
+  const id = await world.transfer('import', { upload, as: 'items' });
+  const { options, report } = (await world.until(id, 'completed')).transfer;
+  expect(options).toMatchObject({ detected: { encoding: 'windows-1252', guessed: true } });
+  expect(report['encoding']).toMatch(/^windows-1252 is a guess/);
+  expect(await all('items')).toMatchObject([{ data: { title: 'año' } }]);
 });
 
 test('a dry run says what would be, and writes nothing', async () => {

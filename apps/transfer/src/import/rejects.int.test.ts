@@ -20,7 +20,7 @@ const pathOf = (id: string): string => join(world.places.work(id), 'rejects.csv'
 /** Lines of the file that the list names, which is whole. */
 async function rejected(id: string): Promise<number[]> {
   const [header, ...lines] = (await readFile(pathOf(id), 'utf8')).split('\r\n');
-  expect(header).toBe('line,column,code,message');
+  expect(header).toBe('line,column,code,message,row');
   expect(lines.pop()).toBe('');
   for (const line of lines) expect(line).toMatch(/^\d+,\w*,[a-z_]+,./);
   return lines.map((line) => Number(line.split(',')[0]));

@@ -67,4 +67,4 @@ export class Rejects {
   }
 }
 
-const line = ({ line, column, code, message }: RowFault): string => csvRecord([line, column, code, message]);
+const line = (fault: RowFault): string => csvRecord(REJECT_COLUMNS.map((name) => fault[name] ?? null));

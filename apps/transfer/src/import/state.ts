@@ -2,6 +2,7 @@
 import type { RowFault } from '@magpie/contracts';
 import type { JobDocument, TransferDocument } from '@magpie/store';
 import { START, type Place } from '../read/index.ts';
+import type { ImportOptions } from './options.ts';
 
 /** So many rejected rows, and jobs, are told in the report; all are in lists of their own. */
 const MAX_TOLD_ERRORS = 20;
@@ -136,8 +137,15 @@ export const countsOf = (
 const UNSURE =
   'Of a file with so many different rows, some that it has twice may be counted as new: an import leaves them out';
 
+const guessOf = (encoding: string): string =>
+  `${encoding} is a guess: where letters are wrong, import the file again and say its \`encoding\``;
+
 /** What people are told. */
-export const reportOf = (id: string, state: ImportState, dryRun = false): Record<string, unknown> => ({
+export const reportOf = (
+  id: string,
+  state: ImportState,
+  { dryRun = false, detected }: Pick<ImportOptions, 'dryRun' | 'detected'> = {},
+): Record<string, unknown> => ({
   ...(dryRun ? { dryRun: true } : {}),
   rows: state.rows,
   stored: state.stored,
@@ -146,6 +154,7 @@ export const reportOf = (id: string, state: ImportState, dryRun = false): Record
   rejected: state.rejected,
   ...(state.rejected > 0 ? { reasons: state.reasons } : {}),
   firstErrors: state.firstErrors,
+  ...(detected?.guessed === true ? { encoding: guessOf(detected.encoding) } : {}),
   ...(state.unsure ? { unsure: UNSURE } : {}),
   ...(state.rejected > 0 ? { rejects: `/api/v1/imports/${id}/rejects` } : {}),
   ...(state.jobs.count > 0 || state.load !== null ? { jobs: state.jobs } : {}),

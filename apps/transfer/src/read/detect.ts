@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { readBytes } from './bytes.ts';
 import { CsvReader } from './csv.ts';
 import { guessDelimiter, guessJson } from './delimiter.ts';
-import { guessEncoding, leavesOpen } from './encoding.ts';
+import { guessEncoding, leavesOpen, type Encoding } from './encoding.ts';
 import { isBinary, knownKind } from './magic.ts';
 import { ReadFault, START, type Detected, type ReadOptions } from './row.ts';
 import { byteOrderMark, decoderOf, encodingName, readText } from './text.ts';
@@ -37,7 +37,9 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
     throw new ReadFault('not_a_table', `The file is ${kind}`);
 
   const given = options.encoding === undefined ? undefined : encodingName(options.encoding);
-  const encoding = byteOrderMark(head)?.encoding ?? given ?? (await encodingOf(path, head, complete, gzip));
+  const known = byteOrderMark(head)?.encoding ?? given;
+  const { encoding, guessed } =
+    known === undefined ? await encodingOf(path, head, complete, gzip) : { encoding: known };
   const narrow = !encoding.startsWith('utf-16');
   if (narrow && isBinary(head))
     throw new ReadFault('not_a_table', 'The file is binary, of a kind that is not known');
@@ -56,8 +58,9 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
       throw new ReadFault('not_a_table', 'The file is one JSON object, not a list of rows');
     format = json;
   }
+  const guess = guessed === undefined ? {} : { guessed };
   if (format === 'ndjson' || format === 'json')
-    return { format, gzip, encoding, header: false, columns: null };
+    return { format, gzip, encoding, ...guess, header: false, columns: null };
 
   const told = format === 'tsv' ? undefined : /^sep=(.)$/iu.exec(text.split(/[\r\n]/, 1).join(''))?.[1];
   const sep = told !== undefined && (options.delimiter ?? told) === told ? { sep: true } : {};
@@ -66,7 +69,7 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
   const first = await firstRow(path, { gzip, encoding, delimiter, ...sep }, options);
   const header = options.header ?? !isData(first);
   const columns = header ? columnNames(first) : first.map((_, i) => String(i + 1));
-  return { format, gzip, encoding, delimiter, ...sep, header, columns };
+  return { format, gzip, encoding, ...guess, delimiter, ...sep, header, columns };
 }
 
 const never = new AbortController().signal;
@@ -93,7 +96,7 @@ async function sample(
 }
 
 /** Where the beginning is ASCII the encoding is asked of places all over the file; of a compressed one it cannot be. */
-async function encodingOf(path: string, head: Buffer, complete: boolean, gzip: boolean): Promise<string> {
+async function encodingOf(path: string, head: Buffer, complete: boolean, gzip: boolean): Promise<Encoding> {
   if (complete || gzip || !leavesOpen(head)) return guessEncoding(head, complete);
   const file = await open(path, 'r');
   try {

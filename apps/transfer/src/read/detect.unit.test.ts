@@ -149,6 +149,38 @@ describe('the encoding', () => {
     });
   });
 
+  it.each([
+    [
+      'latin1',
+      'x,y\nhttps://example.org/1,Größe\nhttps://example.org/2,Übung\nhttps://example.org/3,año\nhttps://example.org/4,garçon\n',
+    ],
+    ['latin1', `name,place\n${'Smith,London\n'.repeat(20_000)}Smith,café\n`],
+    ['gb18030', 'name\n北京\n'],
+  ])('with too few letters to tell it is the west, and a guess: %s, %#', async (encoding, text) => {
+    expect(await detected(iconv.encode(text, encoding))).toMatchObject({
+      encoding: 'windows-1252',
+      guessed: true,
+    });
+  });
+
+  it('only statistics are a guess', async () => {
+    expect(await detected(iconv.encode(russian.repeat(3), 'koi8-r'))).toMatchObject({ guessed: true });
+    for (const sure of [german, Buffer.from('\ufeffa,b\n', 'utf16le'), 'a,b\n'])
+      expect(await detected(sure)).not.toHaveProperty('guessed');
+    const latin = iconv.encode(german, 'latin1');
+    expect(await detected(latin, { encoding: 'latin1' })).not.toHaveProperty('guessed');
+  });
+
+  it('addresses in ASCII do not outweigh the letters', async () => {
+    const polish =
+      'Łódź Żółw Kraków Gęś Łukasz Wiśniewski chciałby pójść świeci słońce książka mężczyzna dziękuję';
+    const rows = polish
+      .split(' ')
+      .map((word, i) => `https://example.org/pages/${String(i)}/index.html,${word}\n`);
+    const bytes = iconv.encode(`url,title\n${rows.join('')}`, 'windows-1250');
+    expect(await detected(bytes)).toMatchObject({ encoding: 'windows-1250' });
+  });
+
   it('letters that come late in a file count', async () => {
     const late = `name,place\n${'Smith,London\n'.repeat(20_000)}${german.repeat(20)}`;
     expect(await detected(iconv.encode(late, 'windows-1252'))).toMatchObject({ encoding: 'windows-1252' });

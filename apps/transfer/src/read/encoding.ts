@@ -6,24 +6,58 @@ import { byteOrderMark, encodingName } from './text.ts';
 // As many bytes as the statistics need; they cost some milliseconds.
 const STATISTICS = 16 * 1024;
 
-/** The WHATWG name: by the byte order mark, then strictly as UTF-8, then by statistics of the letters. */
-export function guessEncoding(head: Buffer, complete: boolean): string {
+export interface Encoding {
+  /** The WHATWG name. */
+  encoding: string;
+  /** Whether it is likely only: the bytes would be text in others too. */
+  guessed?: true;
+}
+
+/** By the byte order mark, then strictly as UTF-8, then by statistics of the letters, which is a guess. */
+export function guessEncoding(head: Buffer, complete: boolean): Encoding {
   const mark = byteOrderMark(head);
-  if (mark !== undefined) return mark.encoding;
+  if (mark !== undefined) return { encoding: mark.encoding };
   const wide = utf16(head);
-  if (wide !== undefined) return wide;
+  if (wide !== undefined) return { encoding: wide };
   const whole = complete ? head : head.subarray(0, head.length - cutOff(head));
-  if (isUtf8(whole) || mostlyUtf8(whole)) return 'utf-8';
-  for (const { name, confidence } of analyse(unusual(whole))) {
-    // Below this it is a guess among all; what Windows writes in the west is likelier.
-    if (confidence < 10 || /^UTF-(8|16|32)/i.test(name)) continue;
-    try {
-      return encodingName(name);
-    } catch {
-      continue;
-    }
+  if (isUtf8(whole) || mostlyUtf8(whole)) return { encoding: 'utf-8' };
+  return { encoding: byStatistics(whole), guessed: true };
+}
+
+const WEST = 'windows-1252';
+/** With fewer letters beyond ASCII, in different words, nothing speaks against the west. */
+const FEW = 12;
+/** With fewer, something else must be likelier by half. */
+const MANY = 100;
+/** What the statistics give where they have seen hardly anything. */
+const NO_CONFIDENCE = 10;
+
+function byStatistics(text: Buffer): string {
+  const words = unusual(text);
+  const letters = words.filter((byte) => byte >= 0x80).length;
+  const likely = analyse(words).flatMap(({ name, confidence }) => {
+    const encoding = nameOf(name);
+    return encoding !== undefined && fits(words, encoding) ? [{ encoding, confidence }] : [];
+  });
+  const best = likely[0];
+  if (best === undefined || best.confidence <= NO_CONFIDENCE || letters < FEW) return WEST;
+  const west = likely.find(({ encoding }) => encoding === WEST)?.confidence ?? 0;
+  return letters >= MANY || best.confidence >= west * 1.5 ? best.encoding : WEST;
+}
+
+function nameOf(name: string): string | undefined {
+  if (/^(ASCII|UTF-(8|16|32))/i.test(name)) return undefined;
+  try {
+    return encodingName(name);
+  } catch {
+    return undefined;
   }
-  return 'windows-1252';
+}
+
+/** Whether nearly all of it are characters there. */
+function fits(words: Buffer, encoding: string): boolean {
+  const holes = new TextDecoder(encoding).decode(words).split('\ufffd').length - 1;
+  return holes * 50 <= words.length;
 }
 
 /** Whether the first bytes leave the encoding open: then those further on may decide. */
@@ -74,19 +108,18 @@ function mostlyUtf8(head: Buffer): boolean {
   return good >= 4 * bad;
 }
 
-/** The lines that are not ASCII: in a large table they may be few. */
+// Two bytes of one character may have an ASCII byte from @ on as their second; no table is cut there.
+const WORD = /[@-~\x80-\xff]*[\x80-\xff][@-~\x80-\xff]*/g;
+
+/** The words that are not ASCII, each once: of a large table they are few, and of addresses none. */
 function unusual(head: Buffer): Buffer {
-  const kept: Buffer[] = [];
+  const words = new Set<string>();
   let length = 0;
-  for (let at = 0; at < head.length && length < STATISTICS;) {
-    let end = head.indexOf(0x0a, at) + 1;
-    if (end === 0) end = head.length;
-    const line = head.subarray(at, end);
-    if (!isAscii(line)) {
-      kept.push(line.subarray(0, STATISTICS));
-      length += Math.min(line.length, STATISTICS);
-    }
-    at = end;
+  for (const [word] of head.toString('latin1').matchAll(WORD)) {
+    if (length >= STATISTICS) break;
+    if (words.has(word)) continue;
+    words.add(word.slice(0, STATISTICS));
+    length += word.length;
   }
-  return Buffer.concat(kept);
+  return Buffer.from([...words].join(' '), 'latin1');
 }

@@ -36,6 +36,8 @@ export interface Detected {
   gzip: boolean;
   /** The WHATWG name, in lower case. */
   encoding: string;
+  /** Whether the encoding is likely only: by statistics of the letters. */
+  guessed?: true;
   /** Of csv and tsv only. */
   delimiter?: string;
   /** Of csv: whether a line `sep=;`, as Excel has it, comes before all rows. */
