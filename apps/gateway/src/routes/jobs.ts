@@ -15,6 +15,7 @@ import {
   period,
 } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
+import { requireUnread } from '../uploads/readers.ts';
 import { itemView, jobErrorView, jobView } from '../views.ts';
 
 const ACTION_TEXT: Record<JobAction, [summary: string, description: string]> = {
@@ -144,7 +145,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'Remove an ended job',
         description:
-          'Removes the job and its lists. The items stay kept. A job that has not ended is not removed: terminate it first.',
+          'Removes the job and its lists. The items stay kept. A job that has not ended is not removed: terminate it first; nor is an upload while an import reads it. The file of a transfer goes too, within an hour or so.',
         tag: 'jobs',
         params: IdParams,
         answers: { 204: { description: 'Removed' } },
@@ -152,6 +153,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }),
     },
     async (request, reply) => {
+      await requireUnread(store, await jobOr404(request.params.id));
       if (!(await removeJob(store, request.params.id)))
         throw new HttpProblem('not_found', 'There is no such job.');
       return reply.code(204).send();

@@ -14,6 +14,7 @@ import {
 import { Metadata } from '@tus/server';
 import { HttpProblem } from '../problems.ts';
 import { withUpload } from '../uploads/expiry.ts';
+import { requireUnread } from '../uploads/readers.ts';
 import { fileName, mediaType } from '../uploads/names.ts';
 import type { TransferJob } from '../uploads/receiving.ts';
 import type { Uploads } from '../uploads/uploads.ts';
@@ -96,6 +97,7 @@ export class UploadJobs {
   async terminate(job: TransferJob): Promise<void> {
     if (isEnded(job.state)) {
       const { store, uploads } = this.#options;
+      await requireUnread(store, job);
       const removed = await withUpload(store, job._id, ENDED, async (holder, { transfer }, surelyOurs) => {
         await uploads.remove(job._id, surelyOurs);
         await changeTransfer(store, job._id, holder, {

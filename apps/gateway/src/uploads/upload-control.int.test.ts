@@ -247,6 +247,14 @@ describe('ended', () => {
         { code: 'invalid_transition', state, allowed: [] },
       ]);
     }
+    const another = await world.send(completed, { bytes: 10 }).answer;
+    expect([another.status, another.body]).toMatchObject([
+      409,
+      {
+        state: 'completed',
+        detail: 'The job is completed. A file takes a job of its own: POST /api/v1/new-job/.',
+      },
+    ]);
     expect(await sizeOf(world.file(completed))).toBe(10);
   });
 

@@ -229,9 +229,11 @@ export class Uploads {
     if (job === undefined || isBeingRemoved(job)) return noJob();
     if (states.includes(job.state))
       return new HttpProblem('upload_in_progress', undefined, { retryAfter: 10 });
-    return new HttpProblem('invalid_transition', `The job is ${job.state}.`, {
+    const allowed = allowedActions(job.state, job.transfer);
+    const another = allowed.length === 0 ? ' A file takes a job of its own: POST /api/v1/new-job/.' : '';
+    return new HttpProblem('invalid_transition', `The job is ${job.state}.${another}`, {
       state: job.state,
-      allowed: allowedActions(job.state, job.transfer),
+      allowed,
     });
   }
 }
