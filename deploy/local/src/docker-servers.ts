@@ -94,6 +94,7 @@ async function containerServer(
     url: about.url,
     kind: 'docker',
     source: await about.source(),
+    process: container.process,
     kill: () => container.kill(),
     restart: async () => {
       await container.stop();

@@ -59,6 +59,7 @@ export async function startMongod(
     url: `mongodb://127.0.0.1:${port}/?replicaSet=${REPLICA_SET}`,
     kind: 'binary',
     source: `MongoDB ${binary.version} at mongodb://127.0.0.1:${port} (${binary.origin}; data in ${home})`,
+    process: server,
     kill: () => server.kill(),
     restart: async () => {
       await server.stop();

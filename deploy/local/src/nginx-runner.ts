@@ -14,6 +14,7 @@ export interface NginxRunner {
   /** Where nginx listens and finds the gateway when that differs from how we see it. */
   listenHost?: string;
   gatewayHost?: string;
+  process: ManagedProcess;
   /** `nginx -t`; throws with its complaint. */
   check(): Promise<void>;
   start(): Promise<void>;
@@ -61,6 +62,7 @@ export async function binaryRunner(binary: string, place: NginxPlace): Promise<N
     version: /nginx version: \S+?\/([\d.]+)/.exec(built.stderr)?.[1] ?? '',
     origin: binary,
     without: new Set([...built.stderr.matchAll(/--without-(\w+)/g)].map((match) => match[1] as string)),
+    process: server,
     check: () => checked(binary, [...args, '-t']),
     start: () => server.start(),
     reload: async () => {
@@ -97,6 +99,7 @@ export async function containerRunner(
     origin: `Docker image ${IMAGES.nginx}`,
     without: new Set(),
     ...(shared ? {} : { listenHost: '0.0.0.0', gatewayHost: 'host.docker.internal' }),
+    process: container.process,
     check: () => checked('docker', ['run', '--rm', ...options, IMAGES.nginx, ...args, '-t']),
     start: () => container.start(),
     reload: () => container.signal('HUP'),

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findExecutable, runCommand } from './command.ts';
 import { dockerEngine } from './docker.ts';
+import type { ManagedProcess } from './managed-process.ts';
 import { mainConfig, NGINX_TEMPLATE, renderTemplate } from './nginx-config.ts';
 import { binaryRunner, containerRunner, type NginxPlace, type NginxRunner } from './nginx-runner.ts';
 import { stopStale } from './pid-file.ts';
@@ -46,6 +47,8 @@ export interface Nginx {
   kill(): Promise<void>;
   /** Starts it again, on the same port. */
   restart(): Promise<void>;
+  /** What runs it. */
+  process: ManagedProcess;
   /** May be called twice. */
   stop(): Promise<void>;
 }
@@ -107,6 +110,7 @@ export async function startNginx(options: StartNginxOptions): Promise<Nginx> {
     url,
     kind: runner.kind,
     source: `nginx ${runner.version} at ${url} (${runner.origin}; files in ${place.files})`,
+    process: runner.process,
     reload: async (changes) => {
       if (changes?.gatewayUrl !== undefined) gateway = new URL(changes.gatewayUrl);
       await write();

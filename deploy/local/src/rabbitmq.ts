@@ -87,6 +87,7 @@ export async function startRabbitmq(binary: string, options: StartOptions): Prom
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     kind: 'binary',
     source: `RabbitMQ ${version} at amqp://127.0.0.1:${port} (${binary}; data in ${home})`.replace('  ', ' '),
+    process: server,
     kill: () => server.kill(),
     restart: async () => {
       await server.stop();

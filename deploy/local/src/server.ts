@@ -1,3 +1,5 @@
+import type { ManagedProcess } from './managed-process.ts';
+
 /** How a server came to us; data made by one kind is not opened by another (their versions differ). */
 export type ServerKind = 'url' | 'binary' | 'docker';
 
@@ -7,6 +9,8 @@ export interface RunningServer {
   kind: ServerKind;
   /** One line for a person: what, which version, where, from where. */
   source: string;
+  /** What runs it here; undefined for a server given by URL. */
+  process: ManagedProcess | undefined;
   /** SIGKILL, as a crash: nothing is flushed, the data stays. Throws for a server given by URL. */
   kill(): Promise<void>;
   /** Starts it again after `kill` or a crash (or stops it first), on the same port and data, and waits until it answers. */
@@ -33,6 +37,7 @@ export function serverByUrl(name: string, url: string, variable: string): Runnin
     url,
     kind: 'url',
     source: `${name} at ${withoutPassword(url)} (given by ${variable})`,
+    process: undefined,
     kill: refuse,
     restart: refuse,
     stop: async () => {},

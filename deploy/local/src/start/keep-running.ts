@@ -6,10 +6,17 @@ const FIRST_MS = 1000;
 const MOST_MS = 30_000;
 const CALM_MS = 60_000;
 
+interface KeepOptions {
+  say: (line: string) => void;
+  signal: AbortSignal;
+  /** How it is started again, where that is more than starting the process. */
+  start?: () => Promise<void>;
+}
+
 /** Starts a process again whenever it ends, at first after a second; resolves when it ends after `signal`. */
 export async function keepRunning(
   managed: ManagedProcess,
-  { say, signal }: { say: (line: string) => void; signal: AbortSignal },
+  { say, signal, start = () => managed.start() }: KeepOptions,
 ): Promise<void> {
   const { name, logFile } = managed.spec;
   for (let wait = FIRST_MS; ;) {
@@ -20,7 +27,9 @@ export async function keepRunning(
     say(`${name} has ended, and starts again in ${String(wait / 1000)} s; see ${logFile}`);
     await pause(wait, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
-    await managed.start().catch((error: unknown) => say((error as Error).message));
+    await start().catch((error: unknown) => {
+      if (!signal.aborted) say((error as Error).message);
+    });
     if (signal.aborted) return managed.stop();
     wait = Math.min(MOST_MS, wait * 2);
   }

@@ -3,6 +3,7 @@ import { isDemoData, noteDemo, recallDemo, type DemoMemory } from '../demo/memor
 import type { DemoProviders } from '../demo/providers.ts';
 import { startDemoSite } from '../demo/site.ts';
 import { collectorIds, startPlatform } from '../platform/platform.ts';
+import type { RunningServer } from '../server.ts';
 import { startServers } from '../servers.ts';
 import { apiAt } from './api.ts';
 import { runDemoJobs } from './demo-jobs.ts';
@@ -44,6 +45,12 @@ async function start({
   screen.line(screen.style(1, 'Magpie'));
   const servers = await startServers({ data, need: ['mongodb', 'rabbitmq'], say, signal: abort.signal });
   opened.push({ name: 'servers', close: servers.stop });
+  const alarm = (line: string): void => screen.line(screen.style(31, line));
+  const keep = (server: Pick<RunningServer, 'process' | 'restart'>): void => {
+    if (server.process)
+      void keepRunning(server.process, { say: alarm, signal: abort.signal, start: server.restart });
+  };
+  for (const server of [servers.mongodb, servers.rabbitmq]) if (server) keep(server);
   for (const source of servers.sources) screen.line(`  ${source}`);
   const site = wantsSite && urls.length === 0 ? await startDemoSite() : undefined;
   if (site) opened.push({ name: 'site', close: site.close });
@@ -85,7 +92,7 @@ async function start({
   screen.line(screen.style(1, `Ready after ${Math.round((Date.now() - began) / 1000)} s. Ctrl-C ends it.`));
   screen.line(`  API    ${screen.style(36, `${platform.url}/api/v1/jobs`)}`);
   screen.line(`  Docs   ${screen.style(36, `${platform.url}/docs`)}`);
-  const alarm = (line: string): void => screen.line(screen.style(31, line));
+  keep(platform.nginx);
   for (const managed of platform.processes.values())
     void keepRunning(managed, { say: alarm, signal: abort.signal });
 }
