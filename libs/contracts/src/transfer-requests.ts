@@ -78,10 +78,14 @@ export const CreateImport = Type.Object(
     mapping: Type.Optional(
       Type.Record(
         Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$' }),
-        Type.Union([
-          Type.String({ minLength: 1, maxLength: 200 }),
-          Type.Integer({ minimum: 1, maximum: 10_000 }),
-        ]),
+        // Not a union: of that, only the first alternative's fault is told.
+        Type.Unsafe<string | number>({
+          type: ['string', 'integer'],
+          minLength: 1,
+          maxLength: 200,
+          minimum: 1,
+          maximum: 10_000,
+        }),
         {
           description:
             'Field → column, by name or by number from 1. Fields of items: `url`, `kind`, `page`, any other goes to `data`; of targets: `target`. Without a mapping each column is the field of its name; of an export of the platform’s own, those that it does not make itself',

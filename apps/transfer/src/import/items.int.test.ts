@@ -160,13 +160,16 @@ test('bare addresses need no header, and may be followed by other columns', asyn
 
 test('without a column for the address, or with a mapping to none, it fails and says what there is', async () => {
   const upload = await world.upload('a,b\n1,2\n');
-  for (const rest of [{}, { mapping: { url: 'c' } }, { mapping: { url: 3 } }]) {
+  const what = (column: string): string =>
+    `\`mapping\` says that \`url\` is column ${column}: the file has none such.`;
+  for (const [rest, message] of [
+    [{}, 'The file has no column for `url`: say in `mapping` which it is.'],
+    [{ mapping: { url: 'c' } }, what('`c`')],
+    [{ mapping: { url: 3 } }, what('3')],
+  ] as const) {
     const id = await world.transfer('import', { upload, as: 'items', ...rest });
     const { error } = await world.until(id, 'failed');
-    expect(error).toEqual({
-      code: 'missing_column',
-      message: 'The file has no column for `url`. It has `a`, `b`.',
-    });
+    expect(error).toEqual({ code: 'missing_column', message: `${message} It has \`a\`, \`b\`.` });
   }
 });
 

@@ -1,7 +1,7 @@
 import { canonicalUrl, idOf } from '@magpie/domain';
 import fc from 'fast-check';
 import type { Detected, Row } from '../read/index.ts';
-import { isFault } from './fields.ts';
+import { isFault, itemFields, targetColumn } from './fields.ts';
 import { itemReader, type ItemRow } from './item-rows.ts';
 import { Seen } from './seen.ts';
 import { targetReader } from './target-rows.ts';
@@ -83,6 +83,55 @@ describe('a row as a target', () => {
     );
     expect(read(rowOf({ a: 'x', b: 'y' }))).toMatchObject({ code: 'missing_value', column: 'target' });
     expect(read(rowOf({ tag: 'Two Words' }))).toMatchObject({ code: 'invalid_target', column: 'tag' });
+  });
+
+  test('why a source refuses one is told: by its own words, by the rule, by what is wrong with an address', () => {
+    const why = (how: 'one' | 'listed', schema: object, text: string): unknown => {
+      const params = { properties: { x: how === 'one' ? schema : { items: schema } } };
+      const read = targetReader(
+        { ...options, targets: { ...targets, how, param: 'x' } },
+        OBJECTS,
+        params as Record<string, unknown>,
+      );
+      return (read(rowOf({ x: text })) as { message: string }).message;
+    };
+    const tag = { type: 'string', pattern: '^[a-z]+$', maxLength: 5 };
+    expect(why('one', { ...tag, description: 'A word' }, 'no tag')).toBe(
+      'is not what the source takes: must not have more than 5 characters; it takes “A word”',
+    );
+    expect(why('one', tag, 'no!')).toBe('is not what the source takes: must match pattern "^[a-z]+$"');
+    expect(why('listed', { type: 'string', format: 'http-url' }, 'example.org')).toBe(
+      'not a valid URL: example.org',
+    );
+  });
+});
+
+describe('which column is which field', () => {
+  const table = (...columns: string[]) => ({ ...OBJECTS, format: 'csv' as const, header: true, columns });
+  const items = (columns: string[], mapping?: Record<string, string>) =>
+    itemFields(
+      { upload: 'x', as: 'items', ...(mapping && { mapping }) },
+      table(...columns),
+    )({}).map(({ field, column }) => `${field}=${column}`);
+
+  test('an item’s own in any case, unless one bears the very name; any other as it is', () => {
+    expect(items(['URL', 'Title', 'Kind'])).toEqual(['url=URL', 'Title=Title', 'kind=Kind']);
+    expect(items(['URL', 'url'])).toEqual(['URL=URL', 'url=url']);
+    expect(items(['Url', 'URL'])).toEqual(['url=Url', 'URL=URL']);
+    expect(items(['Address', 'x'], { url: 'address' })).toEqual(['url=Address']);
+    const objects = itemFields({ upload: 'x', as: 'items' }, OBJECTS);
+    expect(objects({ URL: 'a', t: 1 })).toEqual([
+      { field: 'url', column: 'URL' },
+      { field: 't', column: 't' },
+    ]);
+  });
+
+  test('a target’s in any case, unless one bears the very name', () => {
+    const column = (...columns: string[]) =>
+      targetColumn({ upload: 'x', as: 'targets' }, table(...columns))({});
+    expect(column('x', 'URL')).toBe('URL');
+    expect(column('Target', 'url')).toBe('url');
+    expect(() => column('x', 'y')).toThrow('say in `mapping` which it is');
   });
 });
 
