@@ -16,6 +16,7 @@ export interface TargetRow {
 }
 
 interface Keywords {
+  description?: string;
   properties?: Record<string, Keywords>;
   items?: Keywords;
 }
@@ -36,6 +37,16 @@ export function targetReader(
   const property = (params as Keywords).properties?.[param];
   const schema = (how === 'one' ? property : property?.items) ?? { type: 'string' };
   const validator = Compile(schema as TSchema);
+  const { description } = (how === 'one' ? property : (property?.items ?? property)) ?? {};
+  const whyNot = (text: string): string => {
+    // A pattern is told in words where there are any.
+    const rules = validator
+      .Errors(text)
+      .filter(({ keyword }) => keyword !== 'pattern' || description === undefined)
+      .map(({ message }) => message);
+    const taken = description === undefined ? [] : [`it takes “${description}”`];
+    return ['is not what the source takes', [...rules, ...taken].join('; ')].join(': ');
+  };
   const keyOf = how === 'measured' ? targetKey : how === 'one' ? wordKey : addressKey(allow);
 
   return ({ line, values }) => {
@@ -45,10 +56,12 @@ export function targetReader(
     if (text === undefined || text === null || text === '')
       return fault(line, name ?? 'target', 'missing_value', 'is needed');
     const at = name ?? null;
-    if (typeof text !== 'string' || !validator.Check(text))
-      return fault(line, at, 'invalid_target', 'is not what the source takes');
+    if (typeof text !== 'string') return fault(line, at, 'invalid_target', 'must be a text');
     try {
-      const key = keyOf(text);
+      // Of an address its own faults say more than those of the schema.
+      const address = how === 'listed' ? keyOf(text) : undefined;
+      if (!validator.Check(text)) return fault(line, at, 'invalid_target', whyNot(text));
+      const key = address ?? keyOf(text);
       if (key === undefined)
         return fault(line, at, 'invalid_target', 'must be a name, or an address that ends with one');
       return { key, value: how === 'listed' ? key : text };
