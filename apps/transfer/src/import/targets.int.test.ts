@@ -208,7 +208,18 @@ test('terminated after its end, the jobs that it made are too, those that have e
     ['terminated', 1],
     ['terminating', 2],
   ]);
-  expect(transfer.report).toEqual({ rolledBack: { links: 5, items: 0, targets: 0, jobs: 5 } });
+  expect(transfer.report).toEqual({ rolledBack: { links: 5, items: 0, targets: 5, jobs: 5 } });
+});
+
+test('taken back, the pages of the job that it made are counted', async () => {
+  const id = await take(`Page\n${pages(3)}\n`, MEASURED);
+  await world.until(id, 'completed');
+  await world.control(id, 'terminate');
+  const { transfer } = await world.eventually(
+    () => world.job(id),
+    ({ state }) => state === 'terminated',
+  );
+  expect(transfer.report).toEqual({ rolledBack: { links: 0, items: 0, targets: 3, jobs: 1 } });
 });
 
 test('a file that breaks off fails with the reason; what was read before it is kept', async () => {

@@ -12,6 +12,7 @@ import {
 import type { Session, Work } from '../engine/work.ts';
 import type { Places } from '../places.ts';
 import { forgetAnnounced } from './items-sink.ts';
+import type { ImportOptions } from './options.ts';
 import { stateOf } from './state.ts';
 
 /** So many lines of the ledger, and jobs, at once. */
@@ -57,6 +58,7 @@ export async function undoImport(work: Work, places: Places): Promise<boolean> {
   );
   if (links > 0) return true;
   const { rolledBack } = await reportOf(store, id);
+  const targets = (rolledBack?.targets ?? 0) + targetsOfJobs(work);
   const jobs = await store.jobs.collection.countDocuments({
     importedBy: id,
     state: { $in: ['terminating', 'terminated'] },
@@ -68,11 +70,18 @@ export async function undoImport(work: Work, places: Places): Promise<boolean> {
       expiresAt: null,
       rows: 0,
       bytes: 0,
-      report: { rolledBack: { links: 0, items: 0, targets: 0, ...rolledBack, jobs } },
+      report: { rolledBack: { links: 0, items: 0, ...rolledBack, targets, jobs } },
     },
     { counts: { discovered: 0, stored: 0, shared: 0, skipped: 0, failed: 0, pending: 0 } },
   );
   return false;
+}
+
+/** Those that the jobs it made got; what is loaded for none yet is counted when it goes. */
+function targetsOfJobs({ job }: Work): number {
+  const { stored, load } = stateOf(job.transfer);
+  const { as, dryRun = false } = job.transfer.options as Partial<ImportOptions>;
+  return as === 'targets' && !dryRun ? Math.max(0, stored - (load?.count ?? 0)) : 0;
 }
 
 type Told = Partial<Record<'links' | 'items' | 'targets', number>>;
