@@ -37,12 +37,27 @@ export function guessJson(text: string, name: string): ImportFormat | 'object' |
   if (/^\[\s*[{\]]/.test(begin)) return 'json';
   if (/^\[\s*(?:$|["[\-\d]|true|false|null)/.test(begin) && !table) return 'json';
   const lines = begin.split('\n').filter((line) => line.trim() !== '');
+  if (lines.length === 1 && isWrapped(begin)) return 'object';
   const objects = lines.filter(isObject).length;
   if (objects * 2 > lines.length || (objects > 0 && begin.startsWith('{'))) return 'ndjson';
   if (table) return undefined;
   if (/\.(ndjson|jsonl)(\.gz)?$/i.test(name)) return 'ndjson';
   if (/^\{\s*(?:"|\}|$)/.test(begin)) return lines.length > 1 ? 'object' : 'ndjson';
   return /\.json(\.gz)?$/i.test(name) ? 'json' : undefined;
+}
+
+/** One object that holds a list of objects, and no text: the rows are within it. */
+function isWrapped(text: string): boolean {
+  if (!text.startsWith('{')) return false;
+  try {
+    const values = Object.values(JSON.parse(text) as object);
+    return (
+      values.some((value) => Array.isArray(value) && typeof value[0] === 'object') &&
+      !values.some((value) => typeof value === 'string')
+    );
+  } catch {
+    return false;
+  }
 }
 
 function isObject(line: string): boolean {

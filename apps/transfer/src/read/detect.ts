@@ -55,7 +55,10 @@ export async function detect(path: string, options: ReadOptions): Promise<Detect
   if (format === undefined) {
     const json = guessJson(text, name);
     if (json === 'object')
-      throw new ReadFault('not_a_table', 'The file is one JSON object, not a list of rows');
+      throw new ReadFault(
+        'not_a_table',
+        'The file is one JSON object, not a list of rows: take the array out of it',
+      );
     format = json;
   }
   const guess = guessed === undefined ? {} : { guessed };

@@ -116,7 +116,16 @@ describe('the format', () => {
 
   it('one object over several lines is no list', async () => {
     const text = JSON.stringify({ data: [{ a: 1 }] }, null, 2);
-    expect(await detected(text)).toBe('not_a_table: The file is one JSON object, not a list of rows');
+    const fault = 'not_a_table: The file is one JSON object, not a list of rows: take the array out of it';
+    expect(await detected(text)).toBe(fault);
+    expect(await detected('{"items":[{"url":"https://example.org/"}],"count":1}\n')).toBe(fault);
+    for (const row of [
+      '{"url":"https://example.org/","images":[{"a":1}]}',
+      '{"a":[1]}',
+      '{"a":[{}]}\n{"a":[{}]}',
+    ])
+      expect(await detected(row)).toMatchObject({ format: 'ndjson' });
+    expect(await detected('{"a":[{}]}', { format: 'ndjson' })).toMatchObject({ format: 'ndjson' });
   });
 });
 
@@ -228,6 +237,8 @@ describe('no table', () => {
     ['a WebP image', latin('RIFF\x24\0\0\0WEBPVP8 ')],
     ['an HTML page', latin('\n<!DOCTYPE html>\n<html>')],
     ['an XML document', latin('\xef\xbb\xbf<?xml version="1.0"?>')],
+    ['text in UTF-32: save it as UTF-8', iconv.encode('a,b\n', 'utf-32le', { addBOM: true })],
+    ['text in UTF-32: save it as UTF-8', iconv.encode('a,b\n', 'utf-32be', { addBOM: true })],
     ['a tar archive', Buffer.concat([latin('file.csv'), Buffer.alloc(249), latin('ustar\x0000')])],
   ])('%s', async (what, bytes) => {
     expect(await detected(bytes)).toBe(`not_a_table: The file is ${what}`);

@@ -43,9 +43,13 @@ const SIGNATURES: readonly Signature[] = [
   ['a WAV file', 8, 'WAVE'],
 ];
 
+/** Byte order marks; one begins as that of UTF-16 does. */
+const UTF_32 = ['\xff\xfe\0\0', '\0\0\xfe\xff'];
+
 /** For example "a PNG image"; undefined when nothing is known that is not text. */
 export function knownKind(head: Buffer): string | undefined {
   const latin = head.toString('latin1', 0, 512);
+  if (UTF_32.some((mark) => latin.startsWith(mark))) return 'text in UTF-32: save it as UTF-8';
   for (const [what, at, bytes] of SIGNATURES) {
     if (latin.startsWith(bytes, at) && (at !== 8 || latin.startsWith('RIFF'))) {
       // Two of them could begin a line of text.

@@ -92,7 +92,7 @@ const BOMS = [
 ] as const;
 const LONGEST_MARK = 3;
 
-/** What the byte order mark says, and its length; UTF-32 begins like UTF-16 and is not taken for it. */
+/** What the byte order mark says, and its length; of UTF-32, which begins like UTF-16, no file comes here. */
 export function byteOrderMark(bytes: Buffer): { encoding: string; length: number } | undefined {
   for (const [encoding, mark] of BOMS) {
     if (bytes.subarray(0, mark.length).equals(mark)) return { encoding, length: mark.length };
