@@ -53,6 +53,7 @@ export async function startTransfer({
       });
     },
     onError: (err, jobId) => log.error({ err, jobId }, 'a transfer failed; tried again'),
+    refused: ({ code, message }, jobId) => log.info({ jobId, code, reason: message }, 'a transfer failed'),
   });
   engine.start();
   const tidying = startTidy({

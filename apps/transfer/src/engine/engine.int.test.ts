@@ -21,6 +21,7 @@ beforeAll(async () => {
     handlers: { upload: handler, import: handler, export: handler },
     changed: () => undefined,
     onError: () => undefined,
+    refused: () => undefined,
     atOnce: 3,
   });
   engine.start();

@@ -35,6 +35,7 @@ const DOUBTFUL_MS = TRANSFER_LEASE_MS - 2000;
 const MAX_FAILURES = 5;
 /** A transfer that its workers do not outlive is not handed from one to the next for good. */
 const MAX_DEATHS = 5;
+const QUARANTINED = 'transfer_quarantined';
 /** What only has to be brought to an end does not wait for those that run, but is bounded too. */
 const ENDINGS_AT_ONCE = 8;
 /**
@@ -64,6 +65,8 @@ export interface EngineDeps {
   /** Tells whoever listens that a job changed. */
   changed: (job: JobDocument, event?: 'changed' | 'progress') => void;
   onError: (error: unknown, jobId?: string) => void;
+  /** A transfer fails for what was asked, or for its file: no fault of the service. */
+  refused: (fault: TransferFault, jobId: string) => void;
   /** How many at once. */
   atOnce: number;
 }
@@ -180,7 +183,7 @@ export class Engine {
   async #run(watched: Watched, handler: Handler): Promise<boolean> {
     if ((watched.job.transfer.deaths ?? 0) >= MAX_DEATHS)
       throw new TransferFault(
-        'transfer_quarantined',
+        QUARANTINED,
         `${String(MAX_DEATHS)} times in a row the service ended while it worked on this, and got no further`,
       );
     if (watched.job.state !== 'running' || watched.job.retrying) {
@@ -201,7 +204,7 @@ export class Engine {
   }
 
   async #failed(watched: Watched, error: unknown): Promise<void> {
-    const { onError } = this.#deps;
+    const { onError, refused } = this.#deps;
     if (error instanceof TransferWait) {
       const until = new Date(Date.now() + error.afterMs);
       const waiting = { reason: error.reason, until, detail: error.message };
@@ -212,7 +215,8 @@ export class Engine {
     }
     if (watched.signal.aborted && !(error instanceof TransferFault)) return;
     if (isUnavailable(error)) return onError(error, watched.id);
-    onError(error, watched.id);
+    if (error instanceof TransferFault && error.code !== QUARANTINED) refused(error, watched.id);
+    else onError(error, watched.id);
     const failures = watched.job.transfer.failures + 1;
     if (error instanceof TransferFault || failures >= MAX_FAILURES) {
       const code = error instanceof TransferFault ? error.code : 'internal_error';
