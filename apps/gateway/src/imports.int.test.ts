@@ -151,6 +151,12 @@ test('what is asked for is checked field by field', async () => {
   expect(await faultsOf({ as: 'targets', source: 'facebook-pages', mapping: { target: 1, url: 2 } })).toEqual(
     ['mapping.url'],
   );
+  const wrong = { upload: id, as: 'items', mapping: { url: 0, title: '', page: true } };
+  expect((await post(wrong)).json<{ errors: unknown[] }>().errors).toEqual([
+    { field: 'mapping.url', message: 'must be >= 1' },
+    { field: 'mapping.title', message: 'must not have fewer than 1 characters' },
+    { field: 'mapping.page', message: 'must be either string or integer' },
+  ]);
   expect(await faultsOf({ as: 'items', encoding: 'klingon' })).toEqual(['encoding']);
   expect(await faultsOf({ as: 'items', mapping: { 'a-b': 1 } })).not.toEqual([]);
   expect(await faultsOf({ as: 'nothing' })).not.toEqual([]);
@@ -206,6 +212,21 @@ test('how targets become jobs is settled when they are asked for', async () => {
     most: 1,
     schedule: { every: 'PT1H' },
   });
+});
+
+test('the errors of its job are the first rejected rows', async () => {
+  const { id } = (await post({ upload: await upload(), as: 'items' })).json<JobBody>();
+  const errors = async (query = ''): Promise<unknown> =>
+    (await gateway.app.inject(`/api/v1/jobs/${id}/errors${query}`)).json<{ items: unknown[] }>().items;
+  expect(await errors()).toEqual([]);
+  const fault = { line: 1, column: 'url', code: 'invalid_url', message: 'not a URL', row: 3 };
+  await gateway.store.jobs.collection.updateOne({ _id: id } as never, {
+    $set: { 'transfer.report': { firstErrors: [fault, { ...fault, row: 4, column: null }] } },
+  });
+  const told = { kind: 'row', code: 'invalid_url', message: 'Line 1, row 3, column url: not a URL' };
+  expect(await errors()).toMatchObject([told, { message: 'Line 1, row 4: not a URL' }]);
+  expect(await errors('?limit=1')).toMatchObject([told]);
+  expect(await errors('?state=skipped')).toEqual([]);
 });
 
 test('the rejected rows are downloaded up to what is committed', async () => {

@@ -5,6 +5,7 @@ import type {
   ImagesTask,
   Job,
   JobError,
+  RowFault,
   Run,
   Source,
   Text,
@@ -150,6 +151,17 @@ export const jobErrorView = (link: LinkDocument): JobError => ({
   ...(link.error?.status === undefined ? {} : { status: link.error.status }),
   at: iso(link.error?.at ?? new Date(Math.floor(link.order / 4096))),
 });
+
+/** Rows that an import left out, as far as its report tells them. */
+export const rowErrorsView = ({ firstErrors = [] }: { firstErrors?: RowFault[] }, at: Date): JobError[] =>
+  firstErrors.map(({ line, row, column, code, message }) => ({
+    kind: 'row',
+    url: '',
+    code,
+    message: `Line ${String(line)}${row === undefined ? '' : `, row ${String(row)}`}${column === null ? '' : `, column ${column}`}: ${message}`,
+    attempt: 1,
+    at: iso(at),
+  }));
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 

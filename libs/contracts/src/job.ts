@@ -138,8 +138,8 @@ export type Job = Static<typeof Job>;
 /** One thing that went wrong in a job. */
 export const JobError = Type.Object(
   {
-    kind: Type.String({ description: 'image, text, page …' }),
-    url: Type.String({ description: 'What was to be fetched, secrets removed' }),
+    kind: Type.String({ description: 'image, text, page …; `row`: of the file of an import' }),
+    url: Type.String({ description: 'What was to be fetched, secrets removed; empty of a row' }),
     code: Type.String({ description: 'A stable error code' }),
     message: Type.String(),
     attempt: Type.Integer({ description: 'The attempt at which it was given up; the first is 1' }),

@@ -16,7 +16,7 @@ import {
 } from '../requests.ts';
 import { routeDoc } from '../route-doc.ts';
 import { requireUnread } from '../uploads/readers.ts';
-import { itemView, jobErrorView, jobView } from '../views.ts';
+import { itemView, jobErrorView, jobView, rowErrorsView } from '../views.ts';
 
 const ACTION_TEXT: Record<JobAction, [summary: string, description: string]> = {
   pause: [
@@ -223,7 +223,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: routeDoc({
         summary: 'List what went wrong in a job',
         description:
-          'What was given up, with code, attempt and last response; with `state=skipped`, what was left out on purpose.',
+          'What was given up, with code, attempt and last response; with `state=skipped`, what was left out on purpose. Of an import the first of its rejected rows, 20 at most: all of them are at `/api/v1/imports/{id}/rejects`.',
         tag: 'jobs',
         params: IdParams,
         query: ErrorListQuery,
@@ -239,7 +239,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { state, ...rest } = request.query;
-      const { _id } = await jobOr404(request.params.id);
+      const { _id, updatedAt, transfer } = await jobOr404(request.params.id);
+      if (transfer?.kind === 'import' && state === 'failed')
+        return sendPage(request, reply, rowErrorsView(transfer.report, updatedAt).slice(0, rest.limit), null);
       const { rows, next } = await listJobErrors(store, _id, state, rest);
       return sendPage(request, reply, rows.map(jobErrorView), next);
     },
