@@ -173,11 +173,11 @@ class Importer {
     const second = first && (await next());
     if (ahead !== undefined) await this.#announce([...idsOf(first), ...idsOf(second)]);
     for (const batch of [first, second]) if (batch !== undefined) begin(batch);
-    let reading = next();
+    let coming = next();
     for (let current = begun[0]; current !== undefined; current = begun[0]) {
       if (this.#work.signal.aborted) return false;
-      const [put, following] = await Promise.all([current.put, reading]);
-      reading = next();
+      const [put, following] = await Promise.all([current.put, coming]);
+      coming = next();
       const announced = [...idsOf(begun[1]?.batch), ...idsOf(following)];
       await this.#write(sink, current.batch, put, announced);
       begun.shift();
