@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { World, type TransferJob } from '../testing/world.ts';
 import { Engine } from './engine.ts';
-import type { Handler, Work } from './work.ts';
+import { TransferFault, type Handler, type Work } from './work.ts';
 
 jest.setTimeout(120_000);
 
@@ -9,6 +9,9 @@ let world: World;
 let engine: Engine;
 /** What is done for each transfer, by its `options.as`. */
 const runs = new Map<unknown, Handler['run']>();
+/** The jobs whose failures are told as errors of the service, and those that are not. */
+const errors: (string | undefined)[] = [];
+const refusals: string[] = [];
 beforeAll(async () => {
   world = await World.make({}, { services: 0 });
   const handler: Handler = {
@@ -20,8 +23,8 @@ beforeAll(async () => {
     store: world.store,
     handlers: { upload: handler, import: handler, export: handler },
     changed: () => undefined,
-    onError: () => undefined,
-    refused: () => undefined,
+    onError: (_, id) => errors.push(id),
+    refused: (_, id) => refusals.push(id),
     atOnce: 3,
   });
   engine.start();
@@ -37,6 +40,13 @@ function start(run: Handler['run']): Promise<string> {
   runs.set(as, run);
   return world.transfer('import', { as });
 }
+
+test('a transfer that fails for its file is no error of the service', async () => {
+  const id = await start(() => Promise.reject(new TransferFault('not_a_table', 'The file is a PNG image')));
+  expect((await world.until(id, 'failed')).error?.code).toBe('not_a_table');
+  expect(refusals).toEqual([id]);
+  expect(errors).not.toContain(id);
+});
 
 // They wait most of the time, each for a longer while, so they are side by side.
 describe('what begins anew each time and never gets further than before', () => {
@@ -75,6 +85,7 @@ describe('what begins anew each time and never gets further than before', () => 
     });
     expect((await world.until(id, 'failed')).error?.code).toBe('transfer_quarantined');
     expect(tries).toBe(5);
+    expect(errors).toContain(id);
   });
 
   it.concurrent('is not given up as long as each gets further, or a retry begins anew', async () => {
