@@ -165,6 +165,9 @@ describe('the encoding', () => {
     ],
     ['latin1', `name,place\n${'Smith,London\n'.repeat(20_000)}Smith,café\n`],
     ['gb18030', 'name\n北京\n'],
+    ['latin1', 'name\nélève\n'],
+    ['latin1', 'name\nCitroën\n'],
+    ['latin1', 'name\nchâteau\n'],
   ])('with too few letters to tell it is the west, and a guess: %s, %#', async (encoding, text) => {
     expect(await detected(iconv.encode(text, encoding))).toMatchObject({
       encoding: 'windows-1252',
