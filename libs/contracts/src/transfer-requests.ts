@@ -88,7 +88,7 @@ export const CreateImport = Type.Object(
         }),
         {
           description:
-            'Field → column, by name or by number from 1. Fields of items: `url`, `kind`, `page`, any other goes to `data`; of targets: `target`. Without a mapping each column is the field of its name; of an export of the platform’s own, those that it does not make itself',
+            'Field → column, by name or by number from 1. Fields of items: `url`, `kind`, `page`, any other goes to `data`; of targets: `target`. Without a mapping each column is the field of its name, `url`, `kind` and `page` in any case; of an export of the platform’s own, those that it does not make itself',
         },
       ),
     ),
