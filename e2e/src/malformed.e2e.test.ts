@@ -226,7 +226,7 @@ const CASES: Case[] = [
     'a JSON object in one line',
     'a.json',
     () => '{"data":[{"url":"https://example.org/1"}]}',
-    { failed: 'no_good_row' },
+    { failed: 'not_a_table' },
   ],
   [
     'JSON that breaks off',

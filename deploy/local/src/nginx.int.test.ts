@@ -93,7 +93,7 @@ describe('kept files', () => {
     const beyond = await get('/files/images/ab/one.png', { headers: { range: 'bytes=999999-' } });
     expect([beyond.status, beyond.headers.get('content-type')]).toEqual([416, 'application/problem+json']);
     expect(beyond.headers.get('content-range')).toBe(`bytes */${png.length}`);
-    expect(await beyond.json()).toMatchObject({ status: 416, code: 'invalid_request' });
+    expect(await beyond.json()).toMatchObject({ status: 416, code: 'range_not_satisfiable' });
     const head = await get('/files/images/ab/one.png', { method: 'HEAD' });
     expect(head.headers.get('content-length')).toBe(String(png.length));
     const etag = head.headers.get('etag') ?? '';
@@ -533,14 +533,24 @@ describe('the gateway behind nginx', () => {
   });
 
   it.each([
-    ['a header', 400, `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
-    ['headers', 400, `GET / HTTP/1.1\r\nHost: a\r\n${`X-Long: ${'x'.repeat(8000)}\r\n`.repeat(12)}\r\n`],
-    ['an address', 414, `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
-  ])('is not told about what is too long: %s', async (_name, status, request) => {
+    [
+      'a header',
+      400,
+      'invalid_request',
+      `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`,
+    ],
+    [
+      'headers',
+      400,
+      'invalid_request',
+      `GET / HTTP/1.1\r\nHost: a\r\n${`X-Long: ${'x'.repeat(8000)}\r\n`.repeat(12)}\r\n`,
+    ],
+    ['an address', 414, 'address_too_long', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  ])('is not told about what is too long: %s', async (_name, status, code, request) => {
     const answer = await raw(request);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toContain('Content-Type: application/problem+json');
-    expect(answer).toContain(`"status":${status},"code":"invalid_request"`);
+    expect(answer).toContain(`"status":${status},"code":"${code}"`);
   });
 
   it('has no route of that name', async () => {

@@ -47,6 +47,16 @@ export const ERRORS = {
     help: 'Use a key with the scope that the route names.',
   },
   not_found: { status: 404, title: 'There is no such thing', help: 'Check the address and the id.' },
+  address_too_long: {
+    status: 414,
+    title: 'The address is too long',
+    help: 'Send what it asks for in the body of a POST, where the route has one.',
+  },
+  range_not_satisfiable: {
+    status: 416,
+    title: 'The range is not within the file',
+    help: '`Content-Range` of the answer has the size of the file.',
+  },
   method_not_allowed: { status: 405, title: 'The route does not take this method', help: 'See /docs.' },
   invalid_transition: {
     status: 409,
