@@ -24,6 +24,12 @@ import { lateLink } from './late-link.ts';
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 /** What Node has compiled once, for all that are started: most of a start is that. */
 const COMPILED = join(import.meta.dirname, '../../../../node_modules/.cache/magpie-tests');
+/** As deployments start it: what it holds at most is looked at. */
+const AS_DEPLOYED = {
+  NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=128',
+  MALLOC_ARENA_MAX: '1',
+  UV_THREADPOOL_SIZE: '16',
+};
 /** So much later answers come to a service that is to be met at work: a batch of an import waits for about seven. */
 const LATE_MS = 15;
 
@@ -140,6 +146,7 @@ export class World {
         HEALTH_PORT: '0',
         LOG_LEVEL: 'error',
         NODE_COMPILE_CACHE: COMPILED,
+        ...AS_DEPLOYED,
         ...variables,
       },
       stdio: ['ignore', 'ignore', 'inherit'],
