@@ -1,16 +1,17 @@
 /** How documents look to clients. A link's error and a dead letter's text are scrubbed; an item is shown whole. */
-import type {
-  DeadLetter,
-  Image,
-  ImagesTask,
-  Job,
-  JobError,
-  RowFault,
-  Run,
-  Source,
-  Text,
-  TextTask,
-  Transfer,
+import {
+  rowFaultText,
+  type DeadLetter,
+  type Image,
+  type ImagesTask,
+  type Job,
+  type JobError,
+  type RowFault,
+  type Run,
+  type Source,
+  type Text,
+  type TextTask,
+  type Transfer,
 } from '@magpie/contracts';
 import { allowedActions, formatDuration, redactText, redactUrl } from '@magpie/domain';
 import {
@@ -154,11 +155,11 @@ export const jobErrorView = (link: LinkDocument): JobError => ({
 
 /** Rows that an import left out, as far as its report tells them. */
 export const rowErrorsView = ({ firstErrors = [] }: { firstErrors?: RowFault[] }, at: Date): JobError[] =>
-  firstErrors.map(({ line, row, column, code, message }) => ({
+  firstErrors.map((fault) => ({
     kind: 'row',
     url: '',
-    code,
-    message: `Line ${String(line)}${row === undefined ? '' : `, row ${String(row)}`}${column === null ? '' : `, column ${column}`}: ${message}`,
+    code: fault.code,
+    message: rowFaultText(fault),
     attempt: 1,
     at: iso(at),
   }));

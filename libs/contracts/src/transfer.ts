@@ -25,6 +25,10 @@ export const RowFault = Type.Object(
 );
 export type RowFault = Static<typeof RowFault>;
 
+/** Where it is and why it was left out, as people read it: `Line 3, row 2, column url: is needed`. */
+export const rowFaultText = ({ line, row, column, message }: Omit<RowFault, 'code'>): string =>
+  `Line ${line}${row === undefined ? '' : `, row ${row}`}${column === null ? '' : `, column ${column}`}: ${message}`;
+
 /** Columns of the list of an import's rejected rows, as CSV. */
 export const REJECT_COLUMNS = ['line', 'column', 'code', 'message', 'row'] as const;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ItemDocument } from '@magpie/store';
 import { parse } from 'csv-parse/sync';
 import { ask, fileOf, ids, idsOf, itemOf, leftOf, store } from '../testing/exports.ts';
-import { slowLink, type SlowLink } from '../testing/slow-link.ts';
+import { slowLink, type SlowLink } from '../testing/links.ts';
 import { pause, World } from '../testing/world.ts';
 
 /** Bytes a second: some five seconds of reading. */

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import type { ItemDocument } from '@magpie/store';
 import { ask, fileOf, ids, idsOf, itemOf, leaseRunsOut, leftOf, store } from '../testing/exports.ts';
 import { canMount, mountDisk, resizeDisk, unmountDisk } from '../testing/small-disk.ts';
-import { slowLink } from '../testing/slow-link.ts';
+import { slowLink } from '../testing/links.ts';
 import { pause, World, type TransferJob } from '../testing/world.ts';
 
 /** Bytes a second: some ten seconds of reading, five parts. */

@@ -12,7 +12,7 @@ import ExcelJS from 'exceljs';
 import { unzipSync } from 'fflate';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { ask, itemOf, leaseRunsOut, store } from '../testing/exports.ts';
-import { slowLink } from '../testing/slow-link.ts';
+import { slowLink } from '../testing/links.ts';
 import { pause, World, type TransferJob } from '../testing/world.ts';
 
 const ROWS = Number(process.env['MAGPIE_TEST_ROWS'] ?? 3000);

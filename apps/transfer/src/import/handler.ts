@@ -5,7 +5,7 @@
  * written to their list before that, and the list is cut to its committed size on resume. So after a death on any line
  * no row is brought twice or lost, and none is rejected twice.
  */
-import type { RowFault } from '@magpie/contracts';
+import { rowFaultText, type RowFault } from '@magpie/contracts';
 import type { JobDocument } from '@magpie/store';
 import type { TransferOptions } from '../app.ts';
 import { needRoom } from '../disk.ts';
@@ -319,16 +319,11 @@ const short = ({ line, column, code, message }: RowFault, row: number): RowFault
   row,
 });
 
-function badRow(
-  { line, row, column, message }: RowFault,
-  { rows }: ImportState,
-  dryRun: boolean,
-): TransferFault {
-  const where = `Line ${String(line)}, row ${String(row)}${column === null ? '' : `, column ${column}`}`;
+function badRow(fault: RowFault, { rows }: ImportState, dryRun: boolean): TransferFault {
   const after = dryRun
     ? 'A dry run brings nothing; a retry starts over.'
     : `What the ${String(rows - 1)} rows before it brought is kept; a retry goes on after it.`;
-  return new TransferFault('bad_row', `${where}: ${message}. ${after}`);
+  return new TransferFault('bad_row', `${rowFaultText(fault)}. ${after}`);
 }
 
 /** When the list of rejected rows is removed, counted from the end of the import; null where there is none. */

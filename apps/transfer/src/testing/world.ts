@@ -19,7 +19,7 @@ import {
 import type { Broker } from '@magpie/broker';
 import { startTransfer, type TransferOptions } from '../app.ts';
 import { placesBelow, type Places } from '../places.ts';
-import { lateLink } from './late-link.ts';
+import { lateLink } from './links.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 /** What Node has compiled once, for all that are started: most of a start is that. */
