@@ -24,11 +24,13 @@ async function upload(
     files = ['.part'],
   } = {},
 ): Promise<string> {
-  const id = await of.transfer('upload', protocol === null ? {} : { protocol });
+  // Nothing takes it up before it is as it is to be found.
+  const id = await of.transfer('upload', {});
   for (const ending of files) await writeFile(join(of.places.uploads, id + ending), 'what came');
   await of.store.jobs.collection.updateOne({ _id: id } as never, {
     $set: {
       state,
+      'transfer.options': protocol === null ? {} : { protocol },
       ...(state === 'waiting' ? { waiting: { reason: 'disk_full', until: new Date() } } : {}),
       'transfer.bytes': 9,
       'transfer.lease': lease,
