@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Id, Job } from '@magpie/contracts';
+import { DISPATCHING } from '@magpie/domain';
 import { Type } from 'typebox';
 import { publicUrl } from '../public-url.ts';
 import { routeDoc } from '../route-doc.ts';
@@ -93,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         query.job_id,
         {
           protocol: 'raw',
-          states: ['queued', 'running', 'waiting', 'failed', 'stopped'],
+          states: [...DISPATCHING, 'failed', 'stopped'],
           anew: true,
           totalBytes: length === undefined ? null : Number(length),
         },

@@ -9,6 +9,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { JobState } from '@magpie/contracts';
+import { DISPATCHING } from '@magpie/domain';
 import { DataStore, Metadata, Upload } from '@tus/server';
 import type { Readable } from 'node:stream';
 import { renameForGood, requireSha256, writeAt } from '../uploads/file-writer.ts';
@@ -32,8 +33,7 @@ const EXTENSIONS = [
   'expiration',
 ];
 
-const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
-const PAUSED: readonly JobState[] = ['pausing', 'paused'];
+const LIVE_OR_PAUSED: readonly JobState[] = [...DISPATCHING, 'pausing', 'paused'];
 
 export interface UploadStoreOptions {
   uploads: Uploads;
@@ -128,7 +128,7 @@ export class UploadStore extends DataStore {
   async hold(exchange: Exchange, id: string, stalls = true): Promise<Receiving> {
     const held = Promise.withResolvers<Receiving>();
     const over = Promise.withResolvers<void>();
-    const states = stalls ? [...LIVE, ...PAUSED] : LIVE;
+    const states = stalls ? LIVE_OR_PAUSED : DISPATCHING;
     const begin = { protocol: 'tus', states, anew: false } as const;
     const holding = this.#options.uploads.receive(id, begin, (receiving) => {
       held.resolve(receiving);
@@ -166,7 +166,7 @@ export class UploadStore extends DataStore {
    * for all bytes as the end.
    */
   async finishIfWhole(exchange: Exchange, job: TransferJob): Promise<void> {
-    const live = [...LIVE, ...PAUSED].includes(job.state);
+    const live = LIVE_OR_PAUSED.includes(job.state);
     const { totalBytes } = job.transfer;
     if (live && totalBytes !== null && (await this.offsetOf(job)) >= totalBytes)
       await this.finish(exchange, job._id);

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '@magpie/contracts';
-import { isEnded } from '@magpie/domain';
+import { DISPATCHING, isEnded } from '@magpie/domain';
 import {
   changeTransfer,
   findJob,
@@ -34,7 +34,6 @@ export const SURE_MS = TRANSFER_LEASE_MS - 2000;
 
 /** In which it comes to run when bytes come. */
 const STARTS: readonly JobState[] = ['queued', 'waiting', 'failed', 'stopped'];
-const LIVE: readonly JobState[] = ['queued', 'running', 'waiting'];
 
 export type TransferJob = JobDocument & { transfer: TransferDocument };
 
@@ -188,7 +187,7 @@ export class Receiving {
       try {
         await this.#commit({ ...change, file, totalBytes: file.bytes, rate: { bytes: 0, rows: 0 } });
         const set = { endedAt: new Date(), waiting: null, error: null };
-        const job = await this.#leave({ from: LIVE, to: 'completed', set });
+        const job = await this.#leave({ from: DISPATCHING, to: 'completed', set });
         if (job !== null) return job;
       } catch (error) {
         if (error instanceof LeaseLost) this.abort('lost');
@@ -204,7 +203,7 @@ export class Receiving {
     await this.#hush();
     await this.#commit({ expiresAt: null, rate: { bytes: 0, rows: 0 } });
     const set = { endedAt: new Date(), waiting: null, error: { code, message } };
-    return this.#leave({ from: [...LIVE, 'pausing', 'paused'], to: 'failed', set, reason: code });
+    return this.#leave({ from: [...DISPATCHING, 'pausing', 'paused'], to: 'failed', set, reason: code });
   }
 
   /** What was asked for by `stop` is done. */
@@ -258,7 +257,11 @@ export class Receiving {
   }
 
   get #goesOn(): boolean {
-    return LIVE.includes(this.#job.state) && this.isSure && this.#options.turn.take();
+    return (
+      (DISPATCHING as readonly JobState[]).includes(this.#job.state) &&
+      this.isSure &&
+      this.#options.turn.take()
+    );
   }
 
   /** One look at a time; who asks while one is under way gets the next. */
@@ -321,7 +324,7 @@ export class Receiving {
     const until = new Date(Date.now() + 10_000);
     const detail = 'The disk is full: it goes on by itself when there is room';
     const set: Partial<JobDocument> = { waiting: { reason: 'disk_full', until, detail } };
-    await this.#move({ from: LIVE, to: 'waiting', set, reason: 'disk_full' });
+    await this.#move({ from: DISPATCHING, to: 'waiting', set, reason: 'disk_full' });
   }
 
   /** Writes how far it is, if that changed. */

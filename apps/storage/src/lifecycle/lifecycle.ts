@@ -76,14 +76,7 @@ export class Lifecycle {
     until: Date,
     more: Pick<NonNullable<JobDocument['waiting']>, 'detail' | 'needs'> = {},
   ): Promise<void> {
-    await this.#move(
-      id,
-      ['queued', 'running', 'waiting'],
-      'waiting',
-      { epoch },
-      { waiting: { reason, until, ...more } },
-      reason,
-    );
+    await this.#move(id, DISPATCHING, 'waiting', { epoch }, { waiting: { reason, until, ...more } }, reason);
   }
 
   /** → `stopping`, because the keys are used up and the job is not to wait for more. */

@@ -115,7 +115,7 @@ function pathsOf(
   places: Places,
   { _id, transfer }: NonNullable<Awaited<ReturnType<typeof leaseExpired>>>,
 ): string[] {
-  if (transfer.kind === 'upload') return ['', '.part'].map((end) => join(places.uploads, `${_id}${end}`));
+  if (transfer.kind === 'upload') return places.upload(_id);
   const { file } = transfer;
   const served = file === null ? [] : [join(places.exports, basename(dirname(file.path)))];
   return [...served, places.work(_id)];

@@ -1,20 +1,15 @@
 import { rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { TransferFault, type Handler, type Work } from '../engine/work.ts';
 import type { Places } from '../places.ts';
 import type { TransferOptions } from '../app.ts';
-
-/** A complete file, and one that is not. */
-const ENDINGS = ['', '.part'];
 
 /**
  * Uploads that no gateway has: what is left to do is to end them. The gateway that receives one has its lease, and
  * gives it back when it has closed its file.
  */
 export function uploadHandler(places: Places, options: TransferOptions): Handler {
-  const files = (id: string): string[] => ENDINGS.map((ending) => join(places.uploads, id + ending));
   const remove = async (work: Work): Promise<void> => {
-    for (const path of files(work.id)) {
+    for (const path of places.upload(work.id)) {
       // Frozen meanwhile: it may be sent again by now, and complete.
       work.surelyOurs();
       await rm(path, { force: true });
@@ -36,7 +31,7 @@ export function uploadHandler(places: Places, options: TransferOptions): Handler
 
     async undo(work) {
       const sizes = await Promise.all(
-        files(work.id).map((path) =>
+        places.upload(work.id).map((path) =>
           stat(path).then(
             ({ size }) => size,
             () => 0,
