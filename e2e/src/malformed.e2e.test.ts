@@ -217,6 +217,18 @@ const CASES: Case[] = [
     good(1500),
   ],
   [
+    '1,000 fields',
+    'a.ndjson',
+    () => {
+      const fields = Array.from({ length: 999 }, (_, i) => `"c${String(i)}":"ab"`).join(',');
+      return Array.from(
+        { length: 1500 },
+        (_, i) => `{"url":"https://example.org/${String(i)}",${fields}}\n`,
+      ).join('');
+    },
+    good(1500),
+  ],
+  [
     'a JSON object',
     'a.json',
     () => JSON.stringify({ data: [{ url: 'https://example.org/1' }] }, null, 2),

@@ -19,6 +19,8 @@ export { ReadFault, START } from './row.ts';
 export type { BadRow, Detected, Place, Read, ReadLimits, ReadOptions, Row } from './row.ts';
 
 const BATCH = 1000;
+/** Values of a batch of a table: a short one takes thirty times its text in memory. Then a batch has fewer rows. */
+const VALUES = 20_000;
 /**
  * Bytes of text without a thousand rows in it: then a batch has fewer, or none. A value takes ten times its text in
  * memory, and several batches are there at once.
@@ -29,7 +31,7 @@ const PASSED_OVER = 64 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
- * The rows from a checkpoint on (`START` for all), in batches of about 1,000; fewer, or none, where rows are long.
+ * The rows from a checkpoint on (`START` for all), in batches of about 1,000; fewer, or none, where rows are long or wide.
  * What is held is bounded by `maxLine`. A fault is thrown after the rows before it were given.
  * @throws ReadFault too_many_rows, too_large, bad_gzip, bad_json; the signal's reason when it is aborted
  */
@@ -42,6 +44,7 @@ export async function* readRows(
 ): AsyncGenerator<Read> {
   const { maxBytes, maxRows } = options.limits;
   const reader = readerOf(detected, options, from);
+  const batch = rowsAtOnce(detected);
   const text = readText(path, detected, { from: from.end, maxBytes, signal });
   let pending: (Row | BadRow)[] = [];
   let bytesRead = 0;
@@ -78,8 +81,8 @@ export async function* readRows(
         over = true;
       }
       let taken = 0;
-      for (; pending.length - taken >= BATCH; taken += BATCH)
-        yield { rows: pending.slice(taken, taken + BATCH), bytesRead };
+      for (; pending.length - taken >= batch; taken += batch)
+        yield { rows: pending.slice(taken, taken + batch), bytesRead };
       given += taken;
       if (taken > 0) {
         pending = pending.slice(taken);
@@ -97,6 +100,9 @@ export async function* readRows(
   }
   if (fault !== undefined) throw fault;
 }
+
+const rowsAtOnce = ({ columns }: Detected): number =>
+  Math.max(1, Math.min(BATCH, Math.floor(VALUES / (columns?.length ?? 1))));
 
 function readerOf(
   { format, delimiter, columns, header, sep }: Detected,

@@ -238,6 +238,32 @@ describe('tables', () => {
       bytesRead: lines.join('').length,
     });
   });
+
+  it('of many columns: fewer a batch, and all of them', async () => {
+    for (const [columns, most] of [
+      [100, 200],
+      [1000, 20],
+    ] as const) {
+      const line = (i: number): string => `u${i}${',ab'.repeat(columns - 1)}\n`;
+      const names = Array.from({ length: columns }, (_, i) => `c${i}`);
+      writeFileSync(path, `${names.join(',')}\n${Array.from({ length: 1010 }, (_, i) => line(i)).join('')}`);
+      const detected = await detect(path, { limits: LIMITS });
+      const sizes: number[] = [];
+      let at = 0;
+      for await (const { rows } of readRows(
+        path,
+        detected,
+        { limits: LIMITS },
+        START,
+        new AbortController().signal,
+      )) {
+        sizes.push(rows.length);
+        for (const row of rows) expect('values' in row && row.values.c0).toBe(`u${at++}`);
+      }
+      expect(at).toBe(1010);
+      expect(Math.max(...sizes)).toBe(most);
+    }
+  });
 });
 
 describe('encodings', () => {
