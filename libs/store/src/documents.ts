@@ -4,7 +4,8 @@
  * job    what somebody asked for; `rev` grows with every change and serialises writers of one job.
  * step   one unit of the frontier. `_id` is the item's id when the step is an item's fetch (so all jobs share it),
  *        or of `{job, kind, key}` when it is the job's own. `jobs` are those that wait for it.
- * link   a job's ledger: one line for every item and page that it found, with what became of it.
+ * link   a job's ledger: one line for every item and page that it found, with what became of it. `_id` is
+ *        `<job>:<target>`; of what an import brought `<job>:<row>`, and the item says by whom and which.
  * item   one collected thing; `_id` is of `{kind, url}`: that is the unique index by source URL.
  *        `refs` counts the links to it.
  * run    one firing of a job with a schedule. At most one of a job is open; its counts are what the job's have grown by.
@@ -271,8 +272,9 @@ export interface ItemDocument {
   outlinks?: string[];
   /** Words that it is found by; see the source's `searchable`. */
   terms?: string[];
-  /** The import that brought it. */
+  /** The import that brought it, or is about to, and by which row of its file, from 1. */
   importedBy?: string;
+  importedRow?: number;
   refs: number;
   revision: number;
   order: number;

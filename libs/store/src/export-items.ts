@@ -227,8 +227,8 @@ async function hadBy(
   ids: readonly string[],
   bound: number,
 ): Promise<readonly string[]> {
-  const links = await runQuery<{ target: string }>(store, EXPORT_QUERIES.exportedBatchLinks(job, ids, bound));
-  const had = new Set(links.map(({ target }) => target));
+  const found = await runQuery<{ _id: string }>(store, EXPORT_QUERIES.exportedBatchHad(job, ids, bound));
+  const had = new Set(found.map(({ _id }) => _id));
   return ids.filter((id) => had.has(id));
 }
 

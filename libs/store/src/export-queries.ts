@@ -1,6 +1,7 @@
 /** The queries of an export; see `export-items.ts` for what they are to come to. */
 import {
   beyond,
+  hadBy,
   HAVING,
   itemFilter,
   type FindQuery,
@@ -93,14 +94,8 @@ export const EXPORT_QUERIES = {
   }),
 
   /** Those of a batch that a job has. */
-  exportedBatchLinks: (job: string, ids: readonly string[], bound: number): FindQuery => ({
-    from: 'links',
-    filter: {
-      _id: { $in: ids.map((id) => `${job}:${id}`) },
-      of: 'item',
-      state: { $in: HAVING },
-      order: { $lte: bound },
-    },
-    projection: { target: 1 },
+  exportedBatchHad: (job: string, ids: readonly string[], bound: number): PipelineQuery => ({
+    from: 'items',
+    pipeline: [{ $match: { _id: { $in: ids } } }, ...hadBy(job, bound), { $project: { _id: 1 } }],
   }),
 } as const satisfies Record<string, (...args: never[]) => FindQuery | PipelineQuery>;

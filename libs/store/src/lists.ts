@@ -121,8 +121,7 @@ export const findJobItem = async (
   store: Store,
   jobId: string,
   itemId: string,
-): Promise<ItemDocument | undefined> =>
-  (await runOne<LinkedItem>(store, QUERIES.jobItem(jobId, itemId)))?.item;
+): Promise<ItemDocument | undefined> => runOne<ItemDocument>(store, QUERIES.jobItem(jobId, itemId));
 
 /** What a job gave up (`failed`) or left out (`skipped`). @throws InvalidCursor */
 export const listJobErrors = (

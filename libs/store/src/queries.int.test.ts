@@ -167,7 +167,7 @@ describe('every query of the gateway', () => {
 });
 
 /** Those that give ids and numbers. */
-const ALONE: ReadonlySet<string> = new Set(['itemsOfJob', 'countVideosWith', 'videoFloor']);
+const ALONE: ReadonlySet<string> = new Set(['countVideosWith', 'videoFloor']);
 
 const hintOf = ({ hint }: Extract<Query, { pipeline: unknown }>) => (hint === undefined ? {} : { hint });
 

@@ -95,11 +95,25 @@ const all = (filter: Record<string, unknown>, more: Record<string, unknown>[]): 
 const below = (name: string, filter: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(filter).map(([key, value]) => [`${name}.${key}`, value]));
 
-const joinItem = (extra: Record<string, unknown> = {}) => [
+const joinItem = (extra: Record<string, unknown>) => [
   { $lookup: { from: 'items', localField: 'target', foreignField: '_id', as: 'item' } },
   { $unwind: '$item' },
   ...(Object.keys(extra).length > 0 ? [{ $match: extra }] : []),
 ];
+
+/**
+ * Of items, those that a job has. What an import brought says so itself: its lines of the ledger are not found by item.
+ * @param bound highest order of the line, where the job found it here
+ */
+export const hadBy = (jobId: string, bound?: number): Record<string, unknown>[] => {
+  const line = given({ state: { $in: HAVING }, order: bound === undefined ? undefined : { $lte: bound } });
+  return [
+    { $set: { link: { $concat: [jobId, ':', '$_id'] } } },
+    { $lookup: { from: 'links', localField: 'link', foreignField: '_id', as: 'link' } },
+    { $match: { $or: [{ importedBy: jobId }, { link: { $elemMatch: line } }] } },
+    { $unset: 'link' },
+  ];
+};
 
 export const QUERIES = {
   ...RUN_QUERIES,
@@ -167,11 +181,8 @@ export const QUERIES = {
 
   /** An item, if this job has it. */
   jobItem: (jobId: string, itemId: string): PipelineQuery => ({
-    from: 'links',
-    pipeline: [
-      { $match: { _id: `${jobId}:${itemId}`, jobId, of: 'item', state: { $in: HAVING } } },
-      ...joinItem(),
-    ],
+    from: 'items',
+    pipeline: [{ $match: { _id: itemId } }, ...hadBy(jobId)],
   }),
 
   /** What a job gave up or left out, in the order in which it was found. */
@@ -209,14 +220,7 @@ export const QUERIES = {
       ...(past === undefined
         ? []
         : [{ $match: { $or: [{ score: { $lt: past[0] } }, { score: past[0], _id: { $gt: past[1] } }] } }]),
-      ...(jobId === undefined
-        ? []
-        : [
-            { $set: { link: { $concat: [jobId, ':', '$_id'] } } },
-            { $lookup: { from: 'links', localField: 'link', foreignField: '_id', as: 'link' } },
-            { $match: { 'link.state': { $in: HAVING } } },
-            { $unset: 'link' },
-          ]),
+      ...(jobId === undefined ? [] : hadBy(jobId)),
       { $sort: { score: -1, _id: 1 } },
       { $limit: limit },
     ],

@@ -54,7 +54,7 @@ export async function takeBackBatch(
 
   const gone = new Set(mine.map(({ _id }) => _id));
   const stays = brought.filter((id) => !gone.has(id));
-  await handOn(store, session, stays);
+  await handOn(store, session, jobId, stays);
 
   const failed = links.filter(({ state }) => state === 'failed').map(({ target }) => target);
   if (failed.length > 0) await forgetFailed(store, session, failed);
@@ -66,8 +66,18 @@ export async function takeBackBatch(
  * Items lose the job that brought them, and others have them: the first of those has brought it from now on, so that
  * it goes when that one is terminated too.
  */
-export async function handOn(store: Store, session: ClientSession, items: readonly string[]): Promise<void> {
+export async function handOn(
+  store: Store,
+  session: ClientSession,
+  jobId: string,
+  items: readonly string[],
+): Promise<void> {
   if (items.length === 0) return;
+  await store.items.collection.updateMany(
+    { _id: { $in: items }, importedBy: jobId } as never,
+    { $unset: { importedBy: 1, importedRow: 1 } },
+    { session },
+  );
   const heirs = await store.links.collection
     .aggregate(
       [

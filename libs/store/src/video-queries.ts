@@ -1,5 +1,5 @@
 /** Reads of videos: in order of publication, and by the beginnings of their words. */
-import { HAVING, type FindQuery, type PipelineQuery } from './queries.ts';
+import { hadBy, HAVING, type FindQuery, type PipelineQuery } from './queries.ts';
 
 /** Times of publication are kept as ISO 8601 texts in UTC, which sort as the times do. */
 export interface VideoFilter {
@@ -76,12 +76,12 @@ export const VIDEO_QUERIES = {
     projection: SHOWN,
   }),
 
-  /** Links to the items of a job, by their ids alone, which the index holds. */
+  /** Which items a job has. */
   itemsOfJob: (jobId: string, limit: number): FindQuery => ({
     from: 'links',
     filter: { jobId, of: 'item', state: { $in: HAVING } },
     limit,
-    projection: { _id: 1 },
+    projection: { _id: 0, target: 1 },
   }),
 
   /** Newest first, of a job that has a good part of all videos: goes through them until the page is full. */
@@ -95,11 +95,9 @@ export const VIDEO_QUERIES = {
     pipeline: [
       { $match: videoFilter(filter, past) },
       { $sort: NEWEST },
-      { $set: { link: { $concat: [jobId, ':', '$_id'] } } },
-      { $lookup: { from: 'links', localField: 'link', foreignField: '_id', as: 'link' } },
-      { $match: { 'link.state': { $in: HAVING } } },
+      ...hadBy(jobId),
       { $limit: limit },
-      { $project: { ...SHOWN, link: 0 } },
+      { $project: SHOWN },
     ],
   }),
 

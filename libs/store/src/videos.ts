@@ -27,8 +27,8 @@ export async function listVideos(
   const ids =
     jobId === undefined
       ? []
-      : (await runQuery<{ _id: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1))).map(
-          ({ _id }) => _id.slice(jobId.length + 1),
+      : (await runQuery<{ target: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1))).map(
+          ({ target }) => target,
         );
   return page<ItemDocument, VideoPlace>(store, request, {
     name: 'videos',

@@ -293,7 +293,7 @@ function check(
   const good: unknown[] = [];
   const faults: RowFault[] = [];
   for (const [i, row] of rows.entries()) {
-    const read = 'fault' in row ? row.fault : sink.read(row);
+    const read = 'fault' in row ? row.fault : sink.read(row, before + i + 1);
     if ('fault' in row || isFault(read as object)) faults.push(short(read as RowFault, before + i + 1));
     else good.push(read);
     if (i === rows.length - 1 || (stops && faults.length > 0))
@@ -354,7 +354,7 @@ async function forgetUnlinked(work: Work, state: ImportState): Promise<ImportSta
   const after = { ...state, announced: [] };
   await work.commit(
     { checkpoint: after },
-    { inside: (session) => forgetAnnounced(work.store, session, work.id, state.announced) },
+    { inside: (session) => forgetAnnounced(work.store, session, work.id, state) },
   );
   return after;
 }

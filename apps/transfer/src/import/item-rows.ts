@@ -1,15 +1,18 @@
 /** From a row to an item, or to why it is none. Pure. */
 import type { RowFault } from '@magpie/contracts';
 import { canonicalUrl, hostKey, idOf, searchTerms, UrlError } from '@magpie/domain';
-import type { Detected, Row } from '../read/index.ts';
+import type { Detected } from '../read/index.ts';
 import { fault, itemFields } from './fields.ts';
 import type { ImportOptions } from './options.ts';
 import { exportedCell, isOwnExport } from './own-export.ts';
+import type { Sink } from './sink.ts';
 
 /** An item as a row says it. */
 export interface ItemRow {
   /** By kind and canonical URL, as everywhere. */
   id: string;
+  /** Its number in the file, from 1. */
+  row: number;
   kind: string;
   url: string;
   /** Host and port. */
@@ -35,13 +38,13 @@ export function itemReader(
   options: ImportOptions,
   detected: Detected,
   searchable: Searchable = {},
-): (row: Row) => ItemRow | RowFault {
+): Sink<ItemRow>['read'] {
   const fields = itemFields(options, detected);
   const isText = detected.columns !== null;
   const isOwnTable = options.mapping === undefined && detected.header && isOwnExport(detected.columns ?? []);
   const defaultKind = options.kind ?? 'page';
 
-  return ({ line, values }) => {
+  return ({ line, values }, row) => {
     let url: string | undefined;
     let page: string | null = null;
     let kind = defaultKind;
@@ -84,6 +87,7 @@ export function itemReader(
     );
     return {
       id: idOf(kind, url),
+      row,
       kind,
       url,
       host: hostKey(url),

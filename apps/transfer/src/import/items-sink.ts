@@ -3,17 +3,26 @@
  *
  * An item is put in before the transaction that links it, because that takes half as long. Until then nobody counts it,
  * and its id is announced: `forgetAnnounced` takes it away again.
- * A line of the ledger is unique by job and item, so a row that the file has twice is brought once, also after a death.
+ *
+ * Whose it is, and by which row, an item says itself, and so whether it is linked: it is, once that row is committed.
+ * A line of the ledger is named by its row, which grows, and not by its item, whose id is a hash: an index of those is
+ * written in all its places at once, and with a million lines a third of the database's work was that. Only what was
+ * there already is named by its item. A row that the file has twice is brought once, also after a death.
  */
 import { nextOrder } from '@magpie/domain';
 import { handOn, type ItemDocument, type LinkDocument, type Store } from '@magpie/store';
 import type { Session } from '../engine/work.ts';
 import type { ItemRow } from './item-rows.ts';
 import { NOTHING, type Sink } from './sink.ts';
+import type { ImportState } from './state.ts';
 
 /** More batches than are under way at once. */
 const REMEMBERED = 4;
 const DUPLICATE_KEY = 11_000;
+/** In order as text, as many as an import may have. */
+const ROW_DIGITS = 9;
+
+const sharedId = (importId: string, item: string): string => `${importId}:${item}`;
 
 export function itemsSink(
   store: Store,
@@ -28,7 +37,10 @@ export function itemsSink(
   let looks = true;
 
   const linkOf = (row: ItemRow, state: 'stored' | 'shared'): LinkDocument => ({
-    _id: `${importId}:${row.id}`,
+    _id:
+      state === 'stored'
+        ? `${importId}:${String(row.row).padStart(ROW_DIGITS, '0')}`
+        : sharedId(importId, row.id),
     jobId: importId,
     target: row.id,
     of: 'item',
@@ -39,7 +51,7 @@ export function itemsSink(
     brought: state === 'stored',
   });
 
-  const itemOf = ({ id, kind, url, host, page, data, terms }: ItemRow, now: Date): ItemDocument => ({
+  const itemOf = ({ id, row, kind, url, host, page, data, terms }: ItemRow, now: Date): ItemDocument => ({
     _id: id,
     kind,
     url,
@@ -50,6 +62,7 @@ export function itemsSink(
     data,
     ...(terms === undefined ? {} : { terms }),
     importedBy: importId,
+    importedRow: row,
     refs: 1,
     revision: 1,
     order: nextOrder(),
@@ -75,21 +88,20 @@ export function itemsSink(
         return put;
       },
     },
-    async write(session, _state, batch, put) {
+    async write(session, state, batch, put) {
       const rows = byId(batch);
       const others = [...rows.keys()].filter((id) => !put.has(id));
-      const kept = new Map(
-        (await itemsAmong(store, others, session)).map(({ _id, importedBy }) => [_id, importedBy]),
-      );
+      const kept = await itemsAmong(store, others, session);
       // Gone since it was looked for: its batch is read and put in again.
-      if (kept.size < others.length) throw new Error('an item went away while it was imported');
-      const linked = await linkedAmong(store, importId, others, session);
-      const fresh: ItemRow[] = [];
-      const shared: ItemRow[] = [];
-      for (const row of rows.values()) {
-        if (put.has(row.id)) fresh.push(row);
-        else if (!linked.has(row.id)) (kept.get(row.id) === importId ? fresh : shared).push(row);
-      }
+      if (kept.length < others.length) throw new Error('an item went away while it was imported');
+      const mine = kept.filter(({ importedBy }) => importedBy === importId);
+      const unlinked = mine.filter(({ importedRow = 0 }) => importedRow > state.rows);
+      const theirs = kept.filter(({ importedBy }) => importedBy !== importId).map(({ _id }) => _id);
+      const had = await sharedAmong(store, importId, theirs, session);
+      const brings = new Set([...put, ...unlinked.map(({ _id }) => _id)]);
+      const shares = new Set(theirs.filter((id) => !had.has(id)));
+      const fresh = [...rows.values()].filter(({ id }) => brings.has(id));
+      const shared = [...rows.values()].filter(({ id }) => shares.has(id));
       const links = [
         ...fresh.map((row) => linkOf(row, 'stored')),
         ...shared.map((row) => linkOf(row, 'shared')),
@@ -119,12 +131,12 @@ function byId(batch: readonly ItemRow[]): Map<string, ItemRow> {
   return rows;
 }
 
-type Kept = Pick<ItemDocument, '_id' | 'importedBy'>;
+type Kept = Pick<ItemDocument, '_id' | 'importedBy' | 'importedRow'>;
 
 async function itemsAmong(store: Store, ids: readonly string[], session?: Session): Promise<Kept[]> {
   if (ids.length === 0) return [];
   // Without a session only whether they are there is asked: the index alone knows.
-  const projection = session ? { _id: 1, importedBy: 1 } : { _id: 1 };
+  const projection = session ? { _id: 1, importedBy: 1, importedRow: 1 } : { _id: 1 };
   const found = store.items.collection.find({ _id: { $in: ids } } as never, {
     projection,
     ...(session ? { session } : {}),
@@ -132,8 +144,8 @@ async function itemsAmong(store: Store, ids: readonly string[], session?: Sessio
   return (await found.toArray()) as unknown as Kept[];
 }
 
-/** Those that this import has. */
-async function linkedAmong(
+/** Those of others' items that this import has too. */
+async function sharedAmong(
   store: Store,
   importId: string,
   ids: readonly string[],
@@ -141,12 +153,12 @@ async function linkedAmong(
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const found = await store.links.collection
-    .find({ _id: { $in: ids.map((id) => `${importId}:${id}`) } } as never, {
+    .find({ _id: { $in: ids.map((id) => sharedId(importId, id)) } } as never, {
       session,
-      projection: { _id: 1 },
+      projection: { target: 1 },
     })
     .toArray();
-  return new Set(found.map(({ _id }) => String(_id).slice(importId.length + 1)));
+  return new Set(found.map((link) => String(link['target'])));
 }
 
 /** Gives the ids of those that went in: of the others somebody else was first. */
@@ -175,11 +187,10 @@ export async function forgetAnnounced(
   store: Store,
   session: Session,
   importId: string,
-  announced: readonly string[],
+  { announced, rows }: Pick<ImportState, 'announced' | 'rows'>,
 ): Promise<void> {
   if (announced.length === 0) return;
-  const linked = await linkedAmong(store, importId, announced, session);
-  const mine = { _id: { $in: announced.filter((id) => !linked.has(id)) }, importedBy: importId };
+  const mine = { _id: { $in: announced }, importedBy: importId, importedRow: { $gt: rows } };
   await store.items.collection.updateMany(mine as never, { $inc: { refs: -1 } }, { session });
   await store.items.collection.deleteMany({ ...mine, refs: { $lte: 0 } } as never, { session });
   const stay = await store.items.collection
@@ -188,7 +199,7 @@ export async function forgetAnnounced(
   await handOn(
     store,
     session,
+    importId,
     stay.map(({ _id }) => String(_id)),
   );
-  await store.items.collection.updateMany(mine as never, { $unset: { importedBy: 1 } }, { session });
 }

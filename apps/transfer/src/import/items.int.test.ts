@@ -2,7 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
-import type { ItemDocument, LinkDocument } from '@magpie/store';
+import {
+  exportBatches,
+  exportBound,
+  findJobItem,
+  listJobItems,
+  listVideos,
+  runQuery,
+  searchItems,
+  VIDEO_QUERIES,
+  type ItemDocument,
+  type LinkDocument,
+} from '@magpie/store';
 import { tidy } from '../tidy/tidy.ts';
 import { mixedFile, reasonsOf, urlOf } from '../testing/import-files.ts';
 import { addsUp, World } from '../testing/world.ts';
@@ -99,6 +110,7 @@ test('an item and its link are as the platform makes them', async () => {
       source: 'web-text',
       data: { title: 'T', n: { deep: [1, null] } },
       importedBy: id,
+      importedRow: 1,
       refs: 1,
       revision: 1,
       order: expect.any(Number) as number,
@@ -108,7 +120,7 @@ test('an item and its link are as the platform makes them', async () => {
   ]);
   expect(await all<LinkDocument>('links')).toEqual([
     {
-      _id: `${id}:${item}`,
+      _id: `${id}:000000001`,
       jobId: id,
       target: item,
       of: 'item',
@@ -119,6 +131,83 @@ test('an item and its link are as the platform makes them', async () => {
       brought: true,
     },
   ]);
+});
+
+test('what an import brought, and what was there, is found as its own; what it left to another one is not', async () => {
+  const video = (i: number): string =>
+    `${JSON.stringify({ url: urlOf(i), kind: 'video', title: `magpie ${String(i)}`, publishedAt: `2026-01-0${String(i)}T00:00:00Z` })}\n`;
+  const imported = async (...of: number[]): Promise<string> => {
+    const upload = await world.upload(of.map(video).join(''), 'rows.ndjson');
+    const id = await world.transfer('import', { upload, as: 'items' });
+    await world.until(id, 'completed');
+    return id;
+  };
+  const { store } = world;
+  const found = async (jobId: string): Promise<unknown> => {
+    const ids = [1, 2, 3, 4].map((i) => idOf('video', urlOf(i)));
+    const one = await Promise.all(ids.map((id) => findJobItem(store, jobId, id)));
+    const exported: ItemDocument[] = [];
+    const selection = {
+      filter: {},
+      job: jobId,
+      q: 'magpie',
+      bound: await exportBound(store, jobId, new Date()),
+    };
+    for await (const { items } of exportBatches(store, selection)) exported.push(...items);
+    const lists = [
+      one.flatMap((item) => item ?? []),
+      (await listJobItems(store, jobId, {}, { limit: 10 })).rows.map(({ item }) => item),
+      (await listVideos(store, { jobId }, { limit: 10 })).rows,
+      await runQuery<ItemDocument>(store, VIDEO_QUERIES.videosOfLargeJob(jobId, {}, 10)),
+      (await searchItems(store, 'magpie', { jobId }, { limit: 10 })).rows,
+      exported,
+    ];
+    return lists.map((list) =>
+      list
+        .map(({ data }) => String(data['title']).slice(-1))
+        .sort()
+        .join(''),
+    );
+  };
+  const everywhere = (titles: string): string[] => Array.from({ length: 6 }, () => titles);
+
+  const first = await imported(1, 2);
+  const second = await imported(2, 3);
+  expect(await found(first)).toEqual(everywhere('12'));
+  expect(await found(second)).toEqual(everywhere('23'));
+  await world.control(first, 'terminate');
+  await world.eventually(
+    () => world.job(first),
+    ({ state }) => state === 'terminated',
+  );
+  expect(await found(first)).toEqual(everywhere(''));
+  expect(await found(second)).toEqual(everywhere('23'));
+});
+
+test('rows that come again thousands of rows later are brought once, and shared once', async () => {
+  const rows = (from: number, to: number): string =>
+    Array.from({ length: to - from }, (_, i) => `${urlOf(from + i)}\n`).join('');
+  const before = await world.transfer('import', {
+    upload: await world.upload(`url\n${rows(0, 1000)}`),
+    as: 'items',
+  });
+  await world.until(before, 'completed');
+  const upload = await world.upload(`url\n${rows(0, 6000)}${rows(0, 2000)}`);
+  const id = await world.transfer('import', { upload, as: 'items' });
+  expect((await world.until(id, 'completed')).counts).toMatchObject({
+    discovered: 8000,
+    stored: 5000,
+    shared: 1000,
+    skipped: 2000,
+  });
+  const refs = await world.store.items.collection
+    .aggregate([{ $group: { _id: '$refs', items: { $sum: 1 } } }, { $sort: { _id: 1 } }])
+    .toArray();
+  expect(refs).toEqual([
+    { _id: 1, items: 5000 },
+    { _id: 2, items: 1000 },
+  ]);
+  expect(await world.store.links.collection.countDocuments({ jobId: id } as never)).toBe(6000);
 });
 
 test('a mapping takes the columns it names, by name or by number', async () => {

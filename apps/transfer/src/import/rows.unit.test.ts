@@ -10,7 +10,8 @@ const OBJECTS: Detected = { format: 'ndjson', gzip: false, encoding: 'utf-8', he
 const rowOf = (values: Row['values']): Row => ({ line: 7, end: 0, next: 8, values });
 
 describe('a row as an item', () => {
-  const read = itemReader({ upload: 'x', as: 'items' }, OBJECTS, { video: ['title'] });
+  const reader = itemReader({ upload: 'x', as: 'items' }, OBJECTS, { video: ['title'] });
+  const read = (row: Row) => reader(row, 3);
 
   test('whatever a row holds is an item with its identity, or a fault at its line', () => {
     const url = fc.oneof(fc.webUrl({ withFragments: true, withQueryParameters: true }), fc.string());
@@ -26,7 +27,7 @@ describe('a row as an item', () => {
           }
           const item = outcome as ItemRow;
           expect(item.url).toBe(canonicalUrl(String(address ?? rest['url'])));
-          expect(item.id).toBe(idOf(item.kind, item.url));
+          expect(item).toMatchObject({ id: idOf(item.kind, item.url), row: 3 });
           expect(Object.getPrototypeOf(item.data)).toBe(Object.prototype);
           expect(item.data).not.toHaveProperty('url');
         },

@@ -5,8 +5,11 @@ import type { Row } from '../read/index.ts';
 import type { ImportState, Outcome } from './state.ts';
 
 export interface Sink<T = unknown> {
-  /** What a row is, or why it is none. Pure. */
-  read(row: Row): T | RowFault;
+  /**
+   * What a row is, or why it is none. Pure.
+   * @param number of the row in its file, from 1; the same each time that it is read
+   */
+  read(row: Row, number: number): T | RowFault;
   /** What of a batch can be written before its transaction: that is faster. */
   ahead?: Ahead<T>;
   /**

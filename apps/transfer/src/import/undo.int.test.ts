@@ -77,7 +77,9 @@ test('what was put in before a death and another import shares goes with that on
     String(target),
   );
   await links.deleteMany({ jobId: first } as never);
-  await world.store.transaction((session) => forgetAnnounced(world.store, session, first, announced));
+  await world.store.transaction((session) =>
+    forgetAnnounced(world.store, session, first, { announced, rows: 0 }),
+  );
   expect((await kept()).map(([, refs]) => refs)).toEqual(announced.map(() => 1));
   await world.control(second, 'terminate');
   await world.eventually(
@@ -85,6 +87,45 @@ test('what was put in before a death and another import shares goes with that on
     ({ state }) => state === 'terminated',
   );
   expect(await kept()).toEqual([]);
+});
+
+describe('of what was put in before a death', () => {
+  const rowsOf = async (): Promise<unknown[]> =>
+    (await world.store.items.collection.find({}).sort({ importedRow: 1 }).toArray()).map(
+      ({ importedRow }) => importedRow as unknown,
+    );
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+  test('what is linked stays, though a later row has it again', async () => {
+    await world.addService();
+    const id = await world.transfer('import', { upload: await world.upload(file(0, 50)), as: 'items' });
+    await world.until(id, 'completed');
+    const announced = (await world.store.items.collection.find({}).toArray()).map(({ _id }) => String(_id));
+    await world.store.transaction((session) =>
+      forgetAnnounced(world.store, session, id, { announced, rows: 30 }),
+    );
+    expect(await rowsOf()).toEqual(upTo(30));
+  });
+
+  test('what comes late, from a service that was frozen, is brought as if it had not been there', async () => {
+    await world.addService();
+    const first = await world.transfer('import', { upload: await world.upload(file(0, 50)), as: 'items' });
+    await world.until(first, 'completed');
+    await world.closeServices();
+    const second = await world.transfer('import', { upload: await world.upload(file(0, 60)), as: 'items' });
+    await world.store.links.collection.deleteMany({ jobId: first } as never);
+    await world.store.items.collection.updateMany({}, { $set: { importedBy: second } });
+    await world.addService();
+    expect((await world.until(second, 'completed')).counts).toMatchObject({
+      stored: 60,
+      shared: 0,
+      skipped: 0,
+    });
+    expect(await world.store.links.collection.countDocuments({ jobId: second, brought: true } as never)).toBe(
+      60,
+    );
+    expect((await kept()).map(([, refs]) => refs)).toEqual(upTo(60).map(() => 1));
+  });
 });
 
 test('a death while targets are taken back: each is counted once', async () => {

@@ -23,14 +23,15 @@ const JOBS = 50;
 export async function undoImport(work: Work, places: Places): Promise<boolean> {
   const { store, id } = work;
   if ((await terminateImported(store, id, JOBS)) > 0) return true;
-  const { load, announced, ...rest } = stateOf(work.job.transfer);
-  if (announced.length > 0) {
+  const state = stateOf(work.job.transfer);
+  if (state.announced.length > 0) {
     await work.commit(
-      { checkpoint: { ...rest, load, announced: [] } },
-      { inside: (session) => forgetAnnounced(store, session, id, announced) },
+      { checkpoint: { ...state, announced: [] } },
+      { inside: (session) => forgetAnnounced(store, session, id, state) },
     );
     return true;
   }
+  const { load } = state;
   if (load !== null) {
     let removed = 0;
     await work.commit(
