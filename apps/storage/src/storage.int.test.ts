@@ -410,9 +410,12 @@ test('limits, filters and rechecks', async () => {
   const same = await world.until(await world.submit({ recheck: 'ifChanged' }), 'completed');
   expect(same.counts).toMatchObject({ shared: 4, stored: 0 });
   expect(world.seen.length).toBe(fetches + 5);
+  const imported = { importedBy: 'an import', importedRow: 7 };
+  await world.store.items.collection.updateMany({}, { $set: imported });
   content = 'b';
   const changed = await world.until(await world.submit({ recheck: 'ifChanged' }), 'completed');
   expect(changed.counts).toMatchObject({ stored: 4 });
   const items = await world.store.items.find({}).lean();
-  expect(items.map(({ revision }) => revision)).toEqual([2, 2, 2, 2]);
+  expect(items).toEqual(items.map(() => expect.objectContaining({ revision: 2, ...imported }) as unknown));
+  expect(items.length).toBe(4);
 });

@@ -229,7 +229,7 @@ export interface StepDocument {
 export type LinkState = 'pending' | 'stored' | 'shared' | 'skipped' | 'failed' | 'done';
 
 export interface LinkDocument {
-  /** `<job>:<step or item>` */
+  /** `<job>:<step or item>`; of what an import brought `<job>:<row>` */
   _id: string;
   jobId: string;
   target: string;

@@ -314,7 +314,7 @@ describe('what an export reads', () => {
     'exportedLinks, next': EXPORT_QUERIES.exportedLinks(JOB, { kind: 'image' }, bound, place),
     exportedMatches: EXPORT_QUERIES.exportedMatches('shiny', everything, bound, place),
     exportedBatch: EXPORT_QUERIES.exportedBatch(['a', 'b'], everything),
-    exportedBatchHad: EXPORT_QUERIES.exportedBatchHad(JOB, ['a', 'b'], bound),
+    exportedBatchHad: EXPORT_QUERIES.exportedBatchHad({ jobId: JOB, rows: 7 }, ['a', 'b'], bound),
     expiredTransfers: TIDY_QUERIES.expiredTransfers(new Date(), 100),
     abandonedUploads: TIDY_QUERIES.abandonedUploads(new Date(), 100),
     jobsOfFiles: TIDY_QUERIES.jobsOfFiles([JOB, 'x']),

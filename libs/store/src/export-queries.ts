@@ -6,6 +6,7 @@ import {
   itemFilter,
   type FindQuery,
   type ItemFilter,
+  type Owner,
   type PipelineQuery,
   type Place,
 } from './queries.ts';
@@ -94,8 +95,8 @@ export const EXPORT_QUERIES = {
   }),
 
   /** Those of a batch that a job has. */
-  exportedBatchHad: (job: string, ids: readonly string[], bound: number): PipelineQuery => ({
+  exportedBatchHad: (owner: Owner, ids: readonly string[], bound: number): PipelineQuery => ({
     from: 'items',
-    pipeline: [{ $match: { _id: { $in: ids } } }, ...hadBy(job, bound), { $project: { _id: 1 } }],
+    pipeline: [{ $match: { _id: { $in: ids } } }, ...hadBy(owner, bound), { $project: { _id: 1 } }],
   }),
 } as const satisfies Record<string, (...args: never[]) => FindQuery | PipelineQuery>;

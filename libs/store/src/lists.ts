@@ -10,7 +10,7 @@ import type {
 import type { Store } from './connect.ts';
 import { decodeCursor, encodeCursor, type Key, type KeyPart } from './cursor.ts';
 import { QUERIES, type ItemFilter, type JobFilter, type Place, type Query } from './queries.ts';
-import { runOne, runQuery } from './run-query.ts';
+import { ownerOf, runOne, runQuery } from './run-query.ts';
 
 export interface PageRequest {
   /** At most so many. */
@@ -121,7 +121,8 @@ export const findJobItem = async (
   store: Store,
   jobId: string,
   itemId: string,
-): Promise<ItemDocument | undefined> => runOne<ItemDocument>(store, QUERIES.jobItem(jobId, itemId));
+): Promise<ItemDocument | undefined> =>
+  runOne<ItemDocument>(store, QUERIES.jobItem(await ownerOf(store, jobId), itemId));
 
 /** What a job gave up (`failed`) or left out (`skipped`). @throws InvalidCursor */
 export const listJobErrors = (
@@ -157,18 +158,20 @@ export const listItems = (
  * Items whose title, description or text match, best first, by MongoDB's text search (words, "phrases", -without).
  * @throws InvalidCursor
  */
-export const searchItems = (
+export async function searchItems(
   store: Store,
   text: string,
-  filter: ItemFilter & { jobId?: string | undefined },
+  { jobId, ...filter }: ItemFilter & { jobId?: string | undefined },
   request: PageRequest,
-): Promise<PageOf<ItemDocument>> =>
-  page<ItemDocument & { score: number }, [number, string]>(store, request, {
+): Promise<PageOf<ItemDocument>> {
+  const owner = jobId === undefined ? undefined : await ownerOf(store, jobId);
+  return page<ItemDocument & { score: number }, [number, string]>(store, request, {
     name: 'search',
     parts: ['number', 'text'],
     keyOf: ({ score, _id }) => [score, _id],
-    query: (limit, past) => QUERIES.search(text, filter, filter.jobId, limit, past),
+    query: (limit, past) => QUERIES.search(text, filter, owner, limit, past),
   });
+}
 
 export const findSource = (store: Store, id: string): Promise<SourceDocument | undefined> =>
   runOne(store, QUERIES.source(id));

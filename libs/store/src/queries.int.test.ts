@@ -5,6 +5,7 @@ import { stagesOf } from './query-plan.ts';
 import { QUERIES, type Query } from './queries.ts';
 
 const JOB = newId();
+const OWNER = { jobId: JOB, rows: 7 };
 const AT = new Date();
 const period = { from: new Date(0), to: new Date(Date.now() + 1000) };
 const place = [nextOrder(), 'x'] as const;
@@ -15,6 +16,7 @@ const everything = { kind: 'image', source: 'web-images', host: 'example.org', .
 /** Each query as the gateway sends it, with every filter that makes it another one. A new query needs a line here. */
 const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   job: { one: QUERIES.job(JOB) },
+  committedRows: { one: QUERIES.committedRows(JOB) },
   jobsByIds: { some: QUERIES.jobsByIds([JOB, 'other']) },
   jobs: {
     all: QUERIES.jobs({}, 51),
@@ -40,7 +42,7 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
     latest: QUERIES.jobItems(JOB, everything, -1, 51, place),
     'by kind': QUERIES.jobItems(JOB, { kind: 'image' }, 1, 51),
   },
-  jobItem: { one: QUERIES.jobItem(JOB, 'item') },
+  jobItem: { one: QUERIES.jobItem(OWNER, 'item') },
   jobErrors: {
     failed: QUERIES.jobErrors(JOB, 'failed', 51),
     'failed, next': QUERIES.jobErrors(JOB, 'failed', 51, place),
@@ -60,7 +62,7 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   search: {
     words: QUERIES.search('magpie', {}, undefined, 51),
     next: QUERIES.search('magpie', {}, undefined, 51, [1.5, 'x']),
-    'by all': QUERIES.search('magpie', everything, JOB, 51, [1.5, 'x']),
+    'by all': QUERIES.search('magpie', everything, OWNER, 51, [1.5, 'x']),
   },
   source: { one: QUERIES.source('web-images') },
   sources: { all: QUERIES.sources(51), next: QUERIES.sources(51, 'web-images') },
@@ -96,8 +98,8 @@ const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   },
   itemsOfJob: { ids: QUERIES.itemsOfJob(JOB, 20_001) },
   videosOfLargeJob: {
-    all: QUERIES.videosOfLargeJob(JOB, {}, 51),
-    next: QUERIES.videosOfLargeJob(JOB, { channel: 'c1', ...published }, 51, video),
+    all: QUERIES.videosOfLargeJob(OWNER, {}, 51),
+    next: QUERIES.videosOfLargeJob(OWNER, { channel: 'c1', ...published }, 51, video),
   },
   countVideosWith: { one: QUERIES.countVideosWith('mag', 5001) },
   videoFloor: { one: QUERIES.videoFloor() },

@@ -101,16 +101,25 @@ const joinItem = (extra: Record<string, unknown>) => [
   ...(Object.keys(extra).length > 0 ? [{ $match: extra }] : []),
 ];
 
+/** A job that has items; of an import the rows that are committed, see `ownerOf`. */
+export interface Owner {
+  jobId: string;
+  rows: number | undefined;
+}
+
 /**
- * Of items, those that a job has. What an import brought says so itself: its lines of the ledger are not found by item.
- * @param bound highest order of the line, where the job found it here
+ * Of items, those that a job has. What an import brought says so itself, with its row: its line of the ledger is not
+ * found by item.
+ * @param bound highest order of the line, where it is found
  */
-export const hadBy = (jobId: string, bound?: number): Record<string, unknown>[] => {
+export const hadBy = ({ jobId, rows }: Owner, bound?: number): Record<string, unknown>[] => {
   const line = given({ state: { $in: HAVING }, order: bound === undefined ? undefined : { $lte: bound } });
+  const linked = { link: { $elemMatch: line } };
+  const brought = { importedBy: jobId, importedRow: { $lte: rows } };
   return [
     { $set: { link: { $concat: [jobId, ':', '$_id'] } } },
     { $lookup: { from: 'links', localField: 'link', foreignField: '_id', as: 'link' } },
-    { $match: { $or: [{ importedBy: jobId }, { link: { $elemMatch: line } }] } },
+    { $match: rows === undefined ? linked : { $or: [brought, linked] } },
     { $unset: 'link' },
   ];
 };
@@ -120,6 +129,14 @@ export const QUERIES = {
   ...CREDENTIAL_QUERIES,
   ...VIDEO_QUERIES,
   job: (id: string): FindQuery => ({ from: 'jobs', filter: { _id: id }, limit: 1 }),
+
+  /** How many rows of an import are committed. */
+  committedRows: (id: string): FindQuery => ({
+    from: 'jobs',
+    filter: { _id: id },
+    limit: 1,
+    projection: { 'transfer.checkpoint.rows': 1 },
+  }),
 
   jobsByIds: (ids: readonly string[]): FindQuery => ({ from: 'jobs', filter: { _id: { $in: ids } } }),
 
@@ -180,9 +197,9 @@ export const QUERIES = {
   }),
 
   /** An item, if this job has it. */
-  jobItem: (jobId: string, itemId: string): PipelineQuery => ({
+  jobItem: (owner: Owner, itemId: string): PipelineQuery => ({
     from: 'items',
-    pipeline: [{ $match: { _id: itemId } }, ...hadBy(jobId)],
+    pipeline: [{ $match: { _id: itemId } }, ...hadBy(owner)],
   }),
 
   /** What a job gave up or left out, in the order in which it was found. */
@@ -208,7 +225,7 @@ export const QUERIES = {
   search: (
     text: string,
     filter: ItemFilter,
-    jobId: string | undefined,
+    owner: Owner | undefined,
     limit: number,
     past?: readonly [score: number, id: string],
   ): PipelineQuery => ({
@@ -220,7 +237,7 @@ export const QUERIES = {
       ...(past === undefined
         ? []
         : [{ $match: { $or: [{ score: { $lt: past[0] } }, { score: past[0], _id: { $gt: past[1] } }] } }]),
-      ...(jobId === undefined ? [] : hadBy(jobId)),
+      ...(owner === undefined ? [] : hadBy(owner)),
       { $sort: { score: -1, _id: 1 } },
       { $limit: limit },
     ],

@@ -56,12 +56,19 @@ const removeLinks = (store: Store, jobId: string): Promise<number> =>
     await store.links.collection.deleteMany({ _id: { $in: links.map(({ _id }) => _id) } } as never, {
       session,
     });
-    if (had.length > 0)
+    if (had.length > 0) {
+      const items = { _id: { $in: had.map(({ target }) => target) }, refs: { $gt: 0 } };
       await store.items.collection.updateMany(
-        { _id: { $in: had.map(({ target }) => target) }, refs: { $gt: 0 } } as never,
+        { ...items, importedBy: { $ne: jobId } } as never,
         { $inc: { refs: -1 } },
         { session },
       );
+      await store.items.collection.updateMany(
+        { ...items, importedBy: jobId } as never,
+        { $inc: { refs: -1 }, $unset: { importedBy: 1, importedRow: 1 } },
+        { session },
+      );
+    }
     if (others.length > 0) {
       const named = await runQuery<{ target: string }>(store, QUERIES.failedLinksOf(others), session);
       const kept = new Set(named.map(({ target }) => target));

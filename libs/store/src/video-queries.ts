@@ -1,5 +1,5 @@
 /** Reads of videos: in order of publication, and by the beginnings of their words. */
-import { hadBy, HAVING, type FindQuery, type PipelineQuery } from './queries.ts';
+import { hadBy, HAVING, type FindQuery, type Owner, type PipelineQuery } from './queries.ts';
 
 /** Times of publication are kept as ISO 8601 texts in UTC, which sort as the times do. */
 export interface VideoFilter {
@@ -85,17 +85,12 @@ export const VIDEO_QUERIES = {
   }),
 
   /** Newest first, of a job that has a good part of all videos: goes through them until the page is full. */
-  videosOfLargeJob: (
-    jobId: string,
-    filter: VideoFilter,
-    limit: number,
-    past?: VideoPlace,
-  ): PipelineQuery => ({
+  videosOfLargeJob: (owner: Owner, filter: VideoFilter, limit: number, past?: VideoPlace): PipelineQuery => ({
     from: 'items',
     pipeline: [
       { $match: videoFilter(filter, past) },
       { $sort: NEWEST },
-      ...hadBy(jobId),
+      ...hadBy(owner),
       { $limit: limit },
       { $project: SHOWN },
     ],

@@ -4,7 +4,8 @@ import type { Store } from './connect.ts';
 import { decodeCursor, encodeCursor, InvalidCursor } from './cursor.ts';
 import type { ItemDocument } from './documents.ts';
 import { page, type PageOf, type PageRequest } from './lists.ts';
-import { runOne, runQuery } from './run-query.ts';
+import type { Query } from './queries.ts';
+import { ownerOf, runOne, runQuery } from './run-query.ts';
 import {
   RANKED,
   VIDEO_QUERIES,
@@ -16,6 +17,8 @@ import {
 /** The items of a job up to this many are looked up by their ids. */
 const MANY_ITEMS = 20_000;
 
+type VideosQuery = (filter: VideoFilter, limit: number, past?: VideoPlace) => Query;
+
 const publishedAt = ({ data }: ItemDocument): string => data['publishedAt'] as string;
 
 /** Videos, those published last first; of a job, if one is named. @throws InvalidCursor */
@@ -24,23 +27,24 @@ export async function listVideos(
   { jobId, ...filter }: VideoFilter & { jobId?: string | undefined },
   request: PageRequest,
 ): Promise<PageOf<ItemDocument>> {
-  const ids =
-    jobId === undefined
-      ? []
-      : (await runQuery<{ target: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1))).map(
-          ({ target }) => target,
-        );
+  const videos = jobId === undefined ? VIDEO_QUERIES.videos : await videosOf(store, jobId);
   return page<ItemDocument, VideoPlace>(store, request, {
     name: 'videos',
     parts: ['text', 'text'],
     keyOf: (video) => [publishedAt(video), video._id],
-    query: (limit, past) =>
-      jobId === undefined
-        ? VIDEO_QUERIES.videos(filter, limit, past)
-        : ids.length > MANY_ITEMS
-          ? VIDEO_QUERIES.videosOfLargeJob(jobId, filter, limit, past)
-          : VIDEO_QUERIES.videosAmong(ids, filter, limit, past),
+    query: (limit, past) => videos(filter, limit, past),
   });
+}
+
+/** By their ids, unless the job has a good part of all videos. */
+async function videosOf(store: Store, jobId: string): Promise<VideosQuery> {
+  const items = await runQuery<{ target: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1));
+  if (items.length <= MANY_ITEMS) {
+    const ids = items.map(({ target }) => target);
+    return (...page) => VIDEO_QUERIES.videosAmong(ids, ...page);
+  }
+  const owner = await ownerOf(store, jobId);
+  return (...page) => VIDEO_QUERIES.videosOfLargeJob(owner, ...page);
 }
 
 interface Candidate {

@@ -246,6 +246,9 @@ function keep(context: Context, id: string, found: FoundItem): void {
       refs: before.refs,
       order: before.order,
       storedAt: before.storedAt,
+      ...(before.importedBy === undefined
+        ? {}
+        : { importedBy: before.importedBy, importedRow: before.importedRow }),
       revision: before.revision + (changed ? 1 : 0),
     });
   }

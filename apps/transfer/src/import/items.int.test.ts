@@ -8,6 +8,8 @@ import {
   findJobItem,
   listJobItems,
   listVideos,
+  ownerOf,
+  removeJob,
   runQuery,
   searchItems,
   VIDEO_QUERIES,
@@ -158,7 +160,10 @@ test('what an import brought, and what was there, is found as its own; what it l
       one.flatMap((item) => item ?? []),
       (await listJobItems(store, jobId, {}, { limit: 10 })).rows.map(({ item }) => item),
       (await listVideos(store, { jobId }, { limit: 10 })).rows,
-      await runQuery<ItemDocument>(store, VIDEO_QUERIES.videosOfLargeJob(jobId, {}, 10)),
+      await runQuery<ItemDocument>(
+        store,
+        VIDEO_QUERIES.videosOfLargeJob(await ownerOf(store, jobId), {}, 10),
+      ),
       (await searchItems(store, 'magpie', { jobId }, { limit: 10 })).rows,
       exported,
     ];
@@ -182,6 +187,16 @@ test('what an import brought, and what was there, is found as its own; what it l
   );
   expect(await found(first)).toEqual(everywhere(''));
   expect(await found(second)).toEqual(everywhere('23'));
+
+  // As between being put in and being linked.
+  await store.items.collection.updateOne({ importedBy: second }, { $set: { importedRow: 3 } });
+  expect(await found(second)).toEqual(['2', '23', '23', '2', '2', '2']);
+  await removeJob(store, second);
+  const left = (await all<ItemDocument>('items')).map(({ refs, importedBy }) => [refs, importedBy]);
+  expect(left).toEqual([
+    [0, undefined],
+    [0, undefined],
+  ]);
 });
 
 test('rows that come again thousands of rows later are brought once, and shared once', async () => {
