@@ -25,6 +25,11 @@ const FOREIGN = words('svg math');
 const SCOPE = words(
   'applet caption table td th marquee object template foreignobject desc mi mo mn ms mtext annotation-xml',
 );
+/** Nor do those of these through what is named beside. */
+const SCOPE_OF: Readonly<Record<string, ReadonlySet<string>>> = {
+  li: SCOPE.union(words('ol ul')),
+  p: SCOPE.union(words('button')),
+};
 const TABLE_PARTS = words('table caption colgroup thead tbody tfoot tr td th');
 const HEADINGS = words('h1 h2 h3 h4 h5 h6');
 /** The standard's "special" elements: an end tag of an ordinary one does not reach through them. */
@@ -90,7 +95,10 @@ export class OpenElements {
    */
   start(name: string, selfClosing: boolean): 'kept' | 'dropped' | 'self-closed' {
     if (VOID.has(name) || UNCOUNTED.has(name)) return 'kept';
-    if (!this.inForeign) this.#closeImplied(name);
+    if (!this.inForeign) {
+      if (this.#isStray(name)) return 'kept';
+      this.#closeImplied(name);
+    }
     const formatting = FORMATTING.has(name) && !SINGLE.has(name);
     const dropped =
       this.#stack.length - this.#dropped >= this.#maxDepth ||
@@ -126,7 +134,7 @@ export class OpenElements {
     const stops = TABLE_PARTS.has(name)
       ? TABLE_SCOPE
       : FORMATTING.has(name) || SPECIAL.has(name) || FOREIGN.has(name)
-        ? SCOPE
+        ? (SCOPE_OF[name] ?? SCOPE)
         : SPECIAL;
     const least = Math.max(0, this.#stack.length - MAX_LOOK);
     for (let at = this.#stack.length - 1; at >= least; at -= 1) {
@@ -135,6 +143,12 @@ export class OpenElements {
       if (stops.has(open)) return undefined;
     }
     return undefined;
+  }
+
+  /** A part of a table outside of any: a parser ignores it. */
+  #isStray(name: string): boolean {
+    if (name === 'table' || !TABLE_PARTS.has(name)) return false;
+    return !TABLE_SCOPE.values().some((scope) => (this.#count.get(scope) ?? 0) > 0);
   }
 
   #closeImplied(name: string): void {
