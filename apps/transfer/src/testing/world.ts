@@ -26,7 +26,7 @@ const MAIN = join(import.meta.dirname, '..', 'main.ts');
 const COMPILED = join(import.meta.dirname, '../../../../node_modules/.cache/magpie-tests');
 /** As deployments start it: what it holds at most is looked at. */
 const AS_DEPLOYED = {
-  NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=128',
+  NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=128',
   MALLOC_ARENA_MAX: '1',
   UV_THREADPOOL_SIZE: '16',
 };

@@ -14,7 +14,7 @@ const COLLECTORS = join(ROOT, 'apps', 'collectors');
 const SERVICES = ['storage', 'transfer'];
 /** Of one of them; compose sets the same. */
 const OF_SERVICE: Readonly<Record<string, NodeJS.ProcessEnv>> = {
-  transfer: { NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=128', MALLOC_ARENA_MAX: '1' },
+  transfer: { NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=128', MALLOC_ARENA_MAX: '1' },
 };
 
 /**
