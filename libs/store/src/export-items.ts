@@ -12,11 +12,11 @@
  */
 import { mongo } from 'mongoose';
 import type { Store } from './connect.ts';
-import type { ItemDocument, LinkDocument } from './documents.ts';
+import type { ItemDocument, JobDocument, LinkDocument } from './documents.ts';
 import { EXPORT_QUERIES } from './export-queries.ts';
 import { isTimeUp, Reading, type Cursor, type Found } from './export-reading.ts';
-import type { FindQuery, ItemFilter, Place } from './queries.ts';
-import { ownerOf, runOne, runQuery } from './run-query.ts';
+import { ownerOf, type FindQuery, type ItemFilter, type Place } from './queries.ts';
+import { runOne, runQuery } from './run-query.ts';
 
 /** Which items are exported. */
 export interface ExportSelection {
@@ -227,7 +227,8 @@ async function hadBy(
   ids: readonly string[],
   bound: number,
 ): Promise<readonly string[]> {
-  const query = EXPORT_QUERIES.exportedBatchHad(await ownerOf(store, job), ids, bound);
+  const owner = await runOne<Pick<JobDocument, '_id' | 'transfer'>>(store, EXPORT_QUERIES.exportedOwner(job));
+  const query = EXPORT_QUERIES.exportedBatchHad(ownerOf(owner ?? { _id: job }), ids, bound);
   const found = await runQuery<{ _id: string }>(store, query);
   const had = new Set(found.map(({ _id }) => _id));
   return ids.filter((id) => had.has(id));

@@ -314,6 +314,7 @@ describe('what an export reads', () => {
     'exportedLinks, next': EXPORT_QUERIES.exportedLinks(JOB, { kind: 'image' }, bound, place),
     exportedMatches: EXPORT_QUERIES.exportedMatches('shiny', everything, bound, place),
     exportedBatch: EXPORT_QUERIES.exportedBatch(['a', 'b'], everything),
+    exportedOwner: EXPORT_QUERIES.exportedOwner(JOB),
     exportedBatchHad: EXPORT_QUERIES.exportedBatchHad({ jobId: JOB, rows: 7 }, ['a', 'b'], bound),
     expiredTransfers: TIDY_QUERIES.expiredTransfers(new Date(), 100),
     abandonedUploads: TIDY_QUERIES.abandonedUploads(new Date(), 100),

@@ -94,6 +94,14 @@ export const EXPORT_QUERIES = {
     projection: SHOWN,
   }),
 
+  /** Of a job what `ownerOf` asks for. */
+  exportedOwner: (job: string): FindQuery => ({
+    from: 'jobs',
+    filter: { _id: job },
+    limit: 1,
+    projection: { 'transfer.checkpoint.rows': 1 },
+  }),
+
   /** Those of a batch that a job has. */
   exportedBatchHad: (owner: Owner, ids: readonly string[], bound: number): PipelineQuery => ({
     from: 'items',

@@ -9,8 +9,8 @@ import type {
 } from './documents.ts';
 import type { Store } from './connect.ts';
 import { decodeCursor, encodeCursor, type Key, type KeyPart } from './cursor.ts';
-import { QUERIES, type ItemFilter, type JobFilter, type Place, type Query } from './queries.ts';
-import { ownerOf, runOne, runQuery } from './run-query.ts';
+import { QUERIES, type ItemFilter, type JobFilter, type Owner, type Place, type Query } from './queries.ts';
+import { runOne, runQuery } from './run-query.ts';
 
 export interface PageRequest {
   /** At most so many. */
@@ -117,12 +117,8 @@ export const listJobItems = (
   });
 
 /** An item, if this job has it. */
-export const findJobItem = async (
-  store: Store,
-  jobId: string,
-  itemId: string,
-): Promise<ItemDocument | undefined> =>
-  runOne<ItemDocument>(store, QUERIES.jobItem(await ownerOf(store, jobId), itemId));
+export const findJobItem = (store: Store, owner: Owner, itemId: string): Promise<ItemDocument | undefined> =>
+  runOne(store, QUERIES.jobItem(owner, itemId));
 
 /** What a job gave up (`failed`) or left out (`skipped`). @throws InvalidCursor */
 export const listJobErrors = (
@@ -158,20 +154,18 @@ export const listItems = (
  * Items whose title, description or text match, best first, by MongoDB's text search (words, "phrases", -without).
  * @throws InvalidCursor
  */
-export async function searchItems(
+export const searchItems = (
   store: Store,
   text: string,
-  { jobId, ...filter }: ItemFilter & { jobId?: string | undefined },
+  { owner, ...filter }: ItemFilter & { owner?: Owner | undefined },
   request: PageRequest,
-): Promise<PageOf<ItemDocument>> {
-  const owner = jobId === undefined ? undefined : await ownerOf(store, jobId);
-  return page<ItemDocument & { score: number }, [number, string]>(store, request, {
+): Promise<PageOf<ItemDocument>> =>
+  page<ItemDocument & { score: number }, [number, string]>(store, request, {
     name: 'search',
     parts: ['number', 'text'],
     keyOf: ({ score, _id }) => [score, _id],
     query: (limit, past) => QUERIES.search(text, filter, owner, limit, past),
   });
-}
 
 export const findSource = (store: Store, id: string): Promise<SourceDocument | undefined> =>
   runOne(store, QUERIES.source(id));

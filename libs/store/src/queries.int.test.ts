@@ -16,7 +16,6 @@ const everything = { kind: 'image', source: 'web-images', host: 'example.org', .
 /** Each query as the gateway sends it, with every filter that makes it another one. A new query needs a line here. */
 const EXAMPLES: { [K in keyof typeof QUERIES]: Record<string, Query> } = {
   job: { one: QUERIES.job(JOB) },
-  committedRows: { one: QUERIES.committedRows(JOB) },
   jobsByIds: { some: QUERIES.jobsByIds([JOB, 'other']) },
   jobs: {
     all: QUERIES.jobs({}, 51),

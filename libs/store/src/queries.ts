@@ -5,6 +5,7 @@
  */
 import type { JobState, TransferKind } from '@magpie/contracts';
 import { newId } from '@magpie/domain';
+import type { JobDocument } from './documents.ts';
 import type { Models } from './models.ts';
 import { CREDENTIAL_QUERIES } from './credential-queries.ts';
 import { RUN_QUERIES } from './run-queries.ts';
@@ -101,11 +102,16 @@ const joinItem = (extra: Record<string, unknown>) => [
   ...(Object.keys(extra).length > 0 ? [{ $match: extra }] : []),
 ];
 
-/** A job that has items; of an import the rows that are committed, see `ownerOf`. */
+/** A job that has items; of an import also how many rows are committed. */
 export interface Owner {
   jobId: string;
   rows: number | undefined;
 }
+
+export const ownerOf = ({ _id, transfer }: Pick<JobDocument, '_id' | 'transfer'>): Owner => ({
+  jobId: _id,
+  rows: transfer?.checkpoint?.['rows'] as number | undefined,
+});
 
 /**
  * Of items, those that a job has. What an import brought says so itself, with its row: its line of the ledger is not
@@ -129,14 +135,6 @@ export const QUERIES = {
   ...CREDENTIAL_QUERIES,
   ...VIDEO_QUERIES,
   job: (id: string): FindQuery => ({ from: 'jobs', filter: { _id: id }, limit: 1 }),
-
-  /** How many rows of an import are committed. */
-  committedRows: (id: string): FindQuery => ({
-    from: 'jobs',
-    filter: { _id: id },
-    limit: 1,
-    projection: { 'transfer.checkpoint.rows': 1 },
-  }),
 
   jobsByIds: (ids: readonly string[]): FindQuery => ({ from: 'jobs', filter: { _id: { $in: ids } } }),
 

@@ -1,7 +1,6 @@
 import type { ClientSession } from 'mongoose';
 import type { Store } from './connect.ts';
-import type { JobDocument } from './documents.ts';
-import { QUERIES, type Owner, type Query } from './queries.ts';
+import type { Query } from './queries.ts';
 
 /** A request waits no longer than this for one query, ms; MongoDB then ends it. */
 const MAX_TIME_MS = 10_000;
@@ -32,10 +31,4 @@ export async function runQuery<T>(store: Store, query: Query, session?: ClientSe
 /** The first that a query finds. */
 export async function runOne<T>(store: Store, query: Query, session?: ClientSession): Promise<T | undefined> {
   return (await runQuery<T>(store, query, session))[0];
-}
-
-/** For queries of what a job has. */
-export async function ownerOf(store: Store, jobId: string): Promise<Owner> {
-  const job = await runOne<Pick<JobDocument, 'transfer'>>(store, QUERIES.committedRows(jobId));
-  return { jobId, rows: job?.transfer?.checkpoint?.['rows'] as number | undefined };
 }

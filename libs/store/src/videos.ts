@@ -4,8 +4,8 @@ import type { Store } from './connect.ts';
 import { decodeCursor, encodeCursor, InvalidCursor } from './cursor.ts';
 import type { ItemDocument } from './documents.ts';
 import { page, type PageOf, type PageRequest } from './lists.ts';
-import type { Query } from './queries.ts';
-import { ownerOf, runOne, runQuery } from './run-query.ts';
+import type { Owner, Query } from './queries.ts';
+import { runOne, runQuery } from './run-query.ts';
 import {
   RANKED,
   VIDEO_QUERIES,
@@ -24,10 +24,10 @@ const publishedAt = ({ data }: ItemDocument): string => data['publishedAt'] as s
 /** Videos, those published last first; of a job, if one is named. @throws InvalidCursor */
 export async function listVideos(
   store: Store,
-  { jobId, ...filter }: VideoFilter & { jobId?: string | undefined },
+  { owner, ...filter }: VideoFilter & { owner?: Owner | undefined },
   request: PageRequest,
 ): Promise<PageOf<ItemDocument>> {
-  const videos = jobId === undefined ? VIDEO_QUERIES.videos : await videosOf(store, jobId);
+  const videos = owner === undefined ? VIDEO_QUERIES.videos : await videosOf(store, owner);
   return page<ItemDocument, VideoPlace>(store, request, {
     name: 'videos',
     parts: ['text', 'text'],
@@ -37,13 +37,15 @@ export async function listVideos(
 }
 
 /** By their ids, unless the job has a good part of all videos. */
-async function videosOf(store: Store, jobId: string): Promise<VideosQuery> {
-  const items = await runQuery<{ target: string }>(store, VIDEO_QUERIES.itemsOfJob(jobId, MANY_ITEMS + 1));
+async function videosOf(store: Store, owner: Owner): Promise<VideosQuery> {
+  const items = await runQuery<{ target: string }>(
+    store,
+    VIDEO_QUERIES.itemsOfJob(owner.jobId, MANY_ITEMS + 1),
+  );
   if (items.length <= MANY_ITEMS) {
     const ids = items.map(({ target }) => target);
     return (...page) => VIDEO_QUERIES.videosAmong(ids, ...page);
   }
-  const owner = await ownerOf(store, jobId);
   return (...page) => VIDEO_QUERIES.videosOfLargeJob(owner, ...page);
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Image, ImagesTask, Page } from '@magpie/contracts';
-import { findJobItem, listJobItems } from '@magpie/store';
+import { findJobItem, listJobItems, ownerOf } from '@magpie/store';
 import * as examples from '../examples.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
@@ -69,8 +69,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }),
     },
     async (request) => {
-      const { _id } = await taskJob(store, KIND, request.params.id);
-      const item = await findJobItem(store, _id, request.params.image);
+      const job = await taskJob(store, KIND, request.params.id);
+      const item = await findJobItem(store, ownerOf(job), request.params.image);
       if (item?.kind !== 'image') throw new HttpProblem('not_found', 'The task has no such image.');
       return imageView(item, base);
     },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Item, Page } from '@magpie/contracts';
-import { findItem, findJob, listItems, listJobItems, searchItems } from '@magpie/store';
+import { findItem, findJob, listItems, listJobItems, ownerOf, searchItems } from '@magpie/store';
 import * as examples from '../examples.ts';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
@@ -40,10 +40,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         host: host?.toLowerCase(),
         ...period({ ...(from && { from }), ...(to && { to }) }),
       };
-      if (job !== undefined && (await findJob(store, job)) === undefined)
+      const found = job === undefined ? undefined : await findJob(store, job);
+      if (job !== undefined && found === undefined)
         throw new HttpProblem('not_found', 'There is no such job.');
       if (q !== undefined) {
-        const { rows, next } = await searchItems(store, q, { ...filter, jobId: job }, rest);
+        const { rows, next } = await searchItems(
+          store,
+          q,
+          { ...filter, owner: found && ownerOf(found) },
+          rest,
+        );
         return sendPage(
           request,
           reply,

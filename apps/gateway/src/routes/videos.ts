@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Page, Video } from '@magpie/contracts';
-import { findJob, listVideos, RANKED, SCANNED, searchVideos } from '@magpie/store';
+import { findJob, listVideos, ownerOf, RANKED, SCANNED, searchVideos } from '@magpie/store';
 import { sendPage } from '../paging.ts';
 import { HttpProblem } from '../problems.ts';
 import { publicUrl } from '../public-url.ts';
@@ -35,9 +35,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { limit, cursor, channel, job, ...period } = request.query;
-      const filter = { channel, jobId: job, ...published(period) };
-      if (job !== undefined && (await findJob(store, job)) === undefined)
+      const found = job === undefined ? undefined : await findJob(store, job);
+      if (job !== undefined && found === undefined)
         throw new HttpProblem('not_found', 'There is no such job.');
+      const filter = { channel, owner: found && ownerOf(found), ...published(period) };
       const { rows, next } = await listVideos(store, filter, { limit, cursor });
       return sendPage(request, reply, await videoViews(store, rows, base), next);
     },

@@ -259,10 +259,7 @@ test('others that write the same items at the same time lose nothing', async () 
   }
   const { counts } = await world.until(id, 'completed');
   expect(counts).toMatchObject({ stored: 4000 - linked, shared: linked, failed: 0 });
-  const refs = await world.store.items.collection
-    .aggregate([{ $group: { _id: '$refs', items: { $sum: 1 } } }, { $sort: { _id: 1 } }])
-    .toArray();
-  expect(refs).toEqual([
+  expect(await world.itemsByRefs()).toEqual([
     { _id: 1, items: 3800 },
     { _id: 2, items: 200 },
   ]);

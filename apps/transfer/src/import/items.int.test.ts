@@ -146,8 +146,9 @@ test('what an import brought, and what was there, is found as its own; what it l
   };
   const { store } = world;
   const found = async (jobId: string): Promise<unknown> => {
+    const owner = ownerOf(await world.job(jobId));
     const ids = [1, 2, 3, 4].map((i) => idOf('video', urlOf(i)));
-    const one = await Promise.all(ids.map((id) => findJobItem(store, jobId, id)));
+    const one = await Promise.all(ids.map((id) => findJobItem(store, owner, id)));
     const exported: ItemDocument[] = [];
     const selection = {
       filter: {},
@@ -159,12 +160,9 @@ test('what an import brought, and what was there, is found as its own; what it l
     const lists = [
       one.flatMap((item) => item ?? []),
       (await listJobItems(store, jobId, {}, { limit: 10 })).rows.map(({ item }) => item),
-      (await listVideos(store, { jobId }, { limit: 10 })).rows,
-      await runQuery<ItemDocument>(
-        store,
-        VIDEO_QUERIES.videosOfLargeJob(await ownerOf(store, jobId), {}, 10),
-      ),
-      (await searchItems(store, 'magpie', { jobId }, { limit: 10 })).rows,
+      (await listVideos(store, { owner }, { limit: 10 })).rows,
+      await runQuery<ItemDocument>(store, VIDEO_QUERIES.videosOfLargeJob(owner, {}, 10)),
+      (await searchItems(store, 'magpie', { owner }, { limit: 10 })).rows,
       exported,
     ];
     return lists.map((list) =>
@@ -215,10 +213,7 @@ test('rows that come again thousands of rows later are brought once, and shared 
     shared: 1000,
     skipped: 2000,
   });
-  const refs = await world.store.items.collection
-    .aggregate([{ $group: { _id: '$refs', items: { $sum: 1 } } }, { $sort: { _id: 1 } }])
-    .toArray();
-  expect(refs).toEqual([
+  expect(await world.itemsByRefs()).toEqual([
     { _id: 1, items: 5000 },
     { _id: 2, items: 1000 },
   ]);

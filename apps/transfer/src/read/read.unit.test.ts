@@ -12,6 +12,7 @@ import {
   type BadRow,
   type Detected,
   type Place,
+  type Read,
   type ReadLimits,
   type ReadOptions,
   type Row,
@@ -34,15 +35,21 @@ interface Outcome {
   fault?: string;
 }
 
-async function rowsOf(
+interface Asked {
+  from?: Place;
+  limits?: Partial<ReadLimits>;
+  signal?: AbortSignal;
+}
+
+const batchesOf = (
   detected: Detected,
-  { from = START, limits = {} }: { from?: Place; limits?: Partial<ReadLimits> } = {},
-): Promise<Outcome> {
+  { from = START, limits = {}, signal = new AbortController().signal }: Asked = {},
+): AsyncGenerator<Read> => readRows(path, detected, { limits: { ...LIMITS, ...limits } }, from, signal);
+
+async function rowsOf(detected: Detected, asked: Asked = {}): Promise<Outcome> {
   const rows: (Row | BadRow)[] = [];
   try {
-    const options = { limits: { ...LIMITS, ...limits } };
-    for await (const batch of readRows(path, detected, options, from, new AbortController().signal))
-      rows.push(...batch.rows);
+    for await (const batch of batchesOf(detected, asked)) rows.push(...batch.rows);
   } catch (error) {
     if (!(error instanceof ReadFault)) throw error;
     return { rows, fault: error.code };
@@ -215,13 +222,7 @@ describe('tables', () => {
     let bad = 0;
     let line = 1;
     let bytesRead = 0;
-    for await (const batch of readRows(
-      path,
-      detected,
-      { limits: LIMITS },
-      START,
-      new AbortController().signal,
-    )) {
+    for await (const batch of batchesOf(detected)) {
       expect(batch.rows.length).toBeLessThanOrEqual(1000);
       expect(batch.bytesRead).toBeGreaterThanOrEqual(bytesRead);
       ({ bytesRead } = batch);
@@ -250,13 +251,7 @@ describe('tables', () => {
       const detected = await detect(path, { limits: LIMITS });
       const sizes: number[] = [];
       let at = 0;
-      for await (const { rows } of readRows(
-        path,
-        detected,
-        { limits: LIMITS },
-        START,
-        new AbortController().signal,
-      )) {
+      for await (const { rows } of batchesOf(detected)) {
         sizes.push(rows.length);
         for (const row of rows) expect('values' in row && row.values.c0).toBe(`u${at++}`);
       }
@@ -400,14 +395,7 @@ describe('limits', () => {
     writeFileSync(path, `a\n${row.repeat(100)}${'y'.repeat(20 * MIB)}\nz\n`);
     const detected = await detect(path, { limits: LIMITS });
     const batches: number[] = [];
-    for await (const { rows } of readRows(
-      path,
-      detected,
-      { limits: LIMITS },
-      START,
-      new AbortController().signal,
-    ))
-      batches.push(rows.length);
+    for await (const { rows } of batchesOf(detected)) batches.push(rows.length);
     expect(batches.reduce((a, b) => a + b)).toBe(102);
     expect(Math.max(...batches)).toBeLessThan(50);
     expect(batches.filter((count) => count === 0).length).toBeGreaterThanOrEqual(3);
@@ -420,7 +408,7 @@ describe('limits', () => {
     const reason = new Error('enough');
     let batches = 0;
     const all = async () => {
-      for await (const { rows } of readRows(path, detected, { limits: LIMITS }, START, controller.signal)) {
+      for await (const { rows } of batchesOf(detected, { signal: controller.signal })) {
         expect(rows.length).toBeGreaterThan(0);
         if (++batches === 2) controller.abort(reason);
       }
@@ -558,13 +546,7 @@ describe('hostile files: memory stays flat and time linear', () => {
     let most = 0;
     const outcome: Outcome = { rows: [] };
     try {
-      for await (const { rows } of readRows(
-        path,
-        detected,
-        { limits: LIMITS },
-        START,
-        new AbortController().signal,
-      )) {
+      for await (const { rows } of batchesOf(detected)) {
         for (const row of rows) {
           // The rows themselves are the test's.
           if (outcome.rows.length < 2e6 + 1)
@@ -591,13 +573,7 @@ describe('hostile files: memory stays flat and time linear', () => {
     let most = 0;
     let count = 0;
     const all = async () => {
-      for await (const { rows } of readRows(
-        path,
-        detected,
-        { limits: LIMITS },
-        START,
-        new AbortController().signal,
-      )) {
+      for await (const { rows } of batchesOf(detected)) {
         count += rows.length;
         most = Math.max(most, process.memoryUsage.rss() - begin);
       }

@@ -206,6 +206,16 @@ export class World {
     return found as unknown as TransferJob;
   }
 
+  /** How many items have so many references, the fewest first. */
+  itemsByRefs(): Promise<{ _id: number; items: number }[]> {
+    return this.store.items.collection
+      .aggregate<{ _id: number; items: number }>([
+        { $group: { _id: '$refs', items: { $sum: 1 } } },
+        { $sort: { _id: 1 } },
+      ])
+      .toArray();
+  }
+
   /** Waits for a state; throws with where the job is when it does not come. */
   async until(id: string, state: JobState, seconds = 60): Promise<TransferJob> {
     const at = async (): Promise<TransferJob> => {
