@@ -13,7 +13,7 @@ import { TransferFault, type Handler, type Session, type Work } from '../engine/
 import type { Places } from '../places.ts';
 import { readRows, START, type Read } from '../read/index.ts';
 import { isFault } from './fields.ts';
-import { forgetAnnounced } from './items-sink.ts';
+import { forgetUnlinked } from './items-sink.ts';
 import { openImport, optionsOf, reading, sinkOf, type OpenImport } from './open-import.ts';
 import { Rejects } from './rejects.ts';
 import type { DrySink, Sink } from './sink.ts';
@@ -346,17 +346,6 @@ async function keep(work: Work, session: Session, state: ImportState): Promise<v
     'transfer.report': report,
   };
   await work.store.jobs.collection.updateOne({ _id: work.id } as never, { $set: set }, { session });
-}
-
-/** Takes away what a death left between being put in and being linked. */
-async function forgetUnlinked(work: Work, state: ImportState): Promise<ImportState> {
-  if (state.announced.length === 0) return state;
-  const after = { ...state, announced: [] };
-  await work.commit(
-    { checkpoint: after },
-    { inside: (session) => forgetAnnounced(work.store, session, work.id, state) },
-  );
-  return after;
 }
 
 async function finish(

@@ -2,7 +2,7 @@
  * Rows become items, as if collected: unique by kind and URL, one reference for each job that has one.
  *
  * An item is put in before the transaction that links it, because that takes half as long. Until then nobody counts it,
- * and its id is announced: `forgetAnnounced` takes it away again.
+ * and its id is announced: `forgetUnlinked` takes it away again.
  *
  * Whose it is, and by which row, an item says itself, and so whether it is linked: it is, once that row is committed.
  * A line of the ledger is named by its row, which grows, and not by its item, whose id is a hash: an index of those is
@@ -11,7 +11,7 @@
  */
 import { nextOrder } from '@magpie/domain';
 import { handOn, type ItemDocument, type LinkDocument, type Store } from '@magpie/store';
-import type { Session } from '../engine/work.ts';
+import type { Session, Work } from '../engine/work.ts';
 import type { ItemRow } from './item-rows.ts';
 import { NOTHING, type Sink } from './sink.ts';
 import type { ImportState } from './state.ts';
@@ -202,4 +202,15 @@ export async function forgetAnnounced(
     importId,
     stay.map(({ _id }) => String(_id)),
   );
+}
+
+/** Takes away what a death left between being put in and being linked. */
+export async function forgetUnlinked(work: Work, state: ImportState): Promise<ImportState> {
+  if (state.announced.length === 0) return state;
+  const after = { ...state, announced: [] };
+  await work.commit(
+    { checkpoint: after },
+    { inside: (session) => forgetAnnounced(work.store, session, work.id, state) },
+  );
+  return after;
 }

@@ -11,7 +11,7 @@ import {
 } from '@magpie/store';
 import type { Session, Work } from '../engine/work.ts';
 import type { Places } from '../places.ts';
-import { forgetAnnounced } from './items-sink.ts';
+import { forgetUnlinked } from './items-sink.ts';
 import type { ImportOptions } from './options.ts';
 import { stateOf } from './state.ts';
 
@@ -23,15 +23,7 @@ const JOBS = 50;
 export async function undoImport(work: Work, places: Places): Promise<boolean> {
   const { store, id } = work;
   if ((await terminateImported(store, id, JOBS)) > 0) return true;
-  const state = stateOf(work.job.transfer);
-  if (state.announced.length > 0) {
-    await work.commit(
-      { checkpoint: { ...state, announced: [] } },
-      { inside: (session) => forgetAnnounced(store, session, id, state) },
-    );
-    return true;
-  }
-  const { load } = state;
+  const { load } = await forgetUnlinked(work, stateOf(work.job.transfer));
   if (load !== null) {
     let removed = 0;
     await work.commit(
