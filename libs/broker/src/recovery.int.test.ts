@@ -34,21 +34,27 @@ describe('a channel error', () => {
   ])('(%s) costs no message: the consumer is there again', async (name, fault) => {
     const channels: Channel[] = [];
     const { queue, tick, ticks } = tickQueue(`channel-${name.replace(/ /g, '-')}`);
+    let renew = (): void => {};
+    const renewed = new Promise<void>((resolve) => (renew = resolve));
     const broker = suite.broker({
-      testHooks: { onConsumerChannel: (channel, of) => void (of === queue.name && channels.push(channel)) },
+      testHooks: {
+        onConsumerChannel(channel, of) {
+          if (of === queue.name && channels.push(channel) > 1) renew();
+        },
+      },
     });
     const seen = new Set<number>();
     const consumer = broker.consume({
       queue,
       types: [TICK],
       handler: async ({ body }) => {
-        await sleep(1);
+        if (body.n >= 20) await renewed;
         seen.add(body.n);
       },
     });
     await consumer.ready;
     const publishing = broker.publishMany(ticks(300));
-    await eventually(() => expect(seen.size).toBeGreaterThan(20));
+    await eventually(() => expect(seen.size).toBe(20));
     await fault(channels[0] as Channel);
     await publishing;
     await eventually(() => expect(seen.size).toBe(300));
