@@ -76,8 +76,29 @@ describe('a managed process', () => {
     const waiting = one.waitUntil(() => Promise.reject(new Error('not yet')), 10_000);
     await expect(waiting).rejects.toThrow(/ended while starting:\nno space left/);
     await one.stop();
-    const missing = new ManagedProcess(spec('', { command: '/nowhere/server' }));
-    await expect(missing.start()).rejects.toThrow(/does not start/);
+  });
+
+  it.each([['/nowhere/server'], [import.meta.filename]])('says so when %s cannot be run', async (command) => {
+    const missing = new ManagedProcess(spec('', { command }));
+    await missing.start();
+    const waiting = missing.waitUntil(() => Promise.reject(new Error('not yet')), 10_000);
+    await expect(waiting).rejects.toThrow(new RegExp(`ended while starting:\n.*${command}: `));
+    await missing.stop();
+  });
+
+  it('leaves nothing in its folder or among the processes when it cannot be started', async () => {
+    const one = spec('echo $$; exec sleep 600', { cwd: join(folder, 'not-there') });
+    await expect(new ManagedProcess(one).start()).rejects.toThrow(`${one.name} does not start: `);
+    await expect(readFile(one.pidFile)).rejects.toThrow();
+  });
+
+  it('takes its children with it when it crashes', async () => {
+    const one = new ManagedProcess(spec('sleep 600 & echo $!; exit 3'));
+    await one.start();
+    const child = await printed(one.spec.logFile);
+    await one.ended;
+    await gone(child);
+    await one.stop();
   });
 
   it('does not outlive a parent that is killed', async () => {
@@ -89,10 +110,6 @@ describe('a managed process', () => {
     await writeFile(script, code);
     const parent = spawn(process.execPath, [script], { stdio: 'ignore' });
     const pid = await printed(child.logFile);
-    // The pid file is written last: the start is complete.
-    for (let i = 0; i < 100 && !(await readFile(child.pidFile, 'utf8').catch(() => '')); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
     expect(await processBegan(pid)).not.toBe('');
     parent.kill('SIGKILL');
     await gone(pid);

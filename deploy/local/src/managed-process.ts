@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
 import { lastLines } from './command.ts';
 import { claimPidFile, signalGroup, writePidFile } from './pid-file.ts';
 
@@ -49,60 +51,75 @@ export class ManagedProcess {
     return this.#ended;
   }
 
-  /** Starts the process, after stopping what an earlier crash left; does not wait until it serves. */
+  /**
+   * Starts the process, after stopping what an earlier crash left; does not wait until it serves. It begins its work
+   * when its warden is there and its pid file is written: whenever we die, it dies with us or is found by a later start.
+   */
   async start(): Promise<void> {
     if (this.#running) return;
-    const { spec } = this;
-    await claimPidFile(spec.pidFile, spec.name, spec.graceMs);
-    const log = openLog(spec.logFile);
-    const child = spawn(spec.command, spec.args, {
-      stdio: ['ignore', log, log],
+    const { name, pidFile, graceMs } = this.spec;
+    await claimPidFile(pidFile, name, graceMs);
+    try {
+      await this.#launch();
+    } catch (error) {
+      await rm(pidFile, { force: true });
+      throw new Error(`${name} does not start: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async #launch(): Promise<void> {
+    const { name, command, args, cwd, env, logFile, pidFile, graceMs } = this.spec;
+    const log = openLog(logFile);
+    const child = spawn('/bin/sh', ['-c', GATE_SCRIPT, name, command, ...args], {
+      stdio: ['pipe', log, log],
       detached: true,
-      env: spec.env ?? process.env,
-      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+      env: env ?? process.env,
+      ...(cwd === undefined ? {} : { cwd }),
     });
     closeSync(log);
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', (error) => reject(new Error(`${spec.name} does not start: ${error.message}`)));
-    }).catch(async (error: unknown) => {
-      await rm(spec.pidFile, { force: true });
+    const gate = child.stdin as Writable;
+    gate.on('error', () => {});
+    try {
+      const pid = await spawned(child);
+      this.#child = child;
+      this.#running = true;
+      this.#ended = new Promise((resolve) => child.once('exit', () => resolve(this.#end(pid))));
+      this.#warden = startWarden(pid, graceMs ?? 15_000);
+      await spawned(this.#warden);
+      await writePidFile(pidFile, pid);
+      gate.end('go\n');
+    } catch (error) {
+      gate.destroy();
       throw error;
-    });
-    this.#child = child;
-    this.#running = true;
-    this.#warden = startWarden(child.pid as number, spec.graceMs ?? 15_000);
-    this.#ended = new Promise((resolve) => {
-      const end = (): void => {
-        this.#running = false;
-        this.#warden?.kill('SIGKILL');
-        resolve();
-      };
-      if (child.exitCode !== null || child.signalCode !== null) end();
-      else child.once('exit', end);
-    });
-    await writePidFile(spec.pidFile, child.pid as number);
+    }
+  }
+
+  /**
+   * What the leader left in its group has no use any more. It is ended now, and never later: the number of a group
+   * that is gone may be given to another.
+   */
+  #end(pid: number): void {
+    this.#running = false;
+    signalGroup(pid, 'SIGKILL');
+    this.#warden?.kill('SIGKILL');
   }
 
   /** Orderly end: SIGTERM to the group, SIGKILL after the grace. May be called twice, and when it has ended. */
   async stop(): Promise<void> {
-    const pid = this.#child?.pid;
-    if (pid === undefined) return;
-    if (this.#running) {
+    const pid = this.pid;
+    if (pid !== undefined) {
       signalGroup(pid, 'SIGTERM');
       const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), this.spec.graceMs ?? 15_000);
       await this.#ended;
       clearTimeout(timer);
     }
-    // The leader is gone; what it left in its group has no use any more.
-    signalGroup(pid, 'SIGKILL');
-    await rm(this.spec.pidFile, { force: true });
+    if (this.#child !== undefined) await rm(this.spec.pidFile, { force: true });
   }
 
   /** `kill -9` for the whole group, as a crash test wants it; waits for the end. */
   async kill(): Promise<void> {
-    const pid = this.#child?.pid;
-    if (pid === undefined || !this.#running) return;
+    const { pid } = this;
+    if (pid === undefined) return;
     signalGroup(pid, 'SIGKILL');
     await this.#ended;
   }
@@ -144,6 +161,9 @@ function openLog(file: string): number {
   return openSync(file, 'a');
 }
 
+/** Becomes the process when a line comes, and ends without it when we die before. */
+const GATE_SCRIPT = 'read -r go && exec "$@" </dev/null';
+
 const WARDEN_SCRIPT = `
 read -r line
 kill -s TERM -- "-$1" 2>/dev/null || exit 0
@@ -161,9 +181,14 @@ function startWarden(pid: number, graceMs: number): ChildProcess {
       detached: true,
     },
   );
-  warden.on('error', () => {});
   warden.stdin.on('error', () => {});
   warden.unref();
   (warden.stdin as unknown as { unref?: () => void }).unref?.();
   return warden;
+}
+
+/** The pid; rejects when there is no room for another process. */
+async function spawned(child: ChildProcess): Promise<number> {
+  await once(child, 'spawn');
+  return child.pid as number;
 }
