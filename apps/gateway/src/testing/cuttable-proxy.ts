@@ -1,17 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-/** A TCP way to a server that can be cut: open connections break, new ones are refused. */
+/** A TCP way to a server that can be cut: open connections break, new ones at once. Its port stays its own. */
 export interface CuttableProxy {
   port: number;
   cut(): void;
-  mend(): Promise<void>;
+  mend(): void;
   close(): Promise<void>;
 }
 
 export async function startCuttableProxy(host: string, target: number): Promise<CuttableProxy> {
   const sockets = new Set<Socket>();
+  let isCut = false;
   const server = createServer((near) => {
+    if (isCut) return void near.destroy();
     const far = connect(target, host);
     for (const [one, two] of [
       [near, far],
@@ -26,27 +28,26 @@ export async function startCuttableProxy(host: string, target: number): Promise<
       });
     }
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, '127.0.0.1', resolve);
-    });
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
-  const cut = (): void => {
-    server.close();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const breakAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };
   return {
-    port,
-    cut,
-    mend: () => listen(port),
-    async close() {
-      if (!server.listening) return;
-      await new Promise((resolve) => {
-        server.close(resolve);
-        for (const socket of sockets) socket.destroy();
-      });
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      isCut = true;
+      breakAll();
     },
+    mend() {
+      isCut = false;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        breakAll();
+      }),
   };
 }

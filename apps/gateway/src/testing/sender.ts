@@ -11,7 +11,7 @@ export interface SenderOptions {
   /** Sent before and after; not hashed. */
   head?: string;
   tail?: string;
-  /** At most so many bytes a second, so that it is not over at once. */
+  /** At most so many bytes a second, also after a stall of this process. */
   bytesPerSecond?: number;
 }
 
@@ -72,7 +72,6 @@ export class Sender {
 
   async #send(options: SenderOptions): Promise<void> {
     const { bytes = Infinity, chunk = randomBytes(65_536), bytesPerSecond = Infinity } = options;
-    const began = performance.now();
     const gone = (): boolean => this.#cut || this.#answered || this.#request.destroyed;
     if (options.head !== undefined) await this.#write(Buffer.from(options.head));
     while (!gone() && !this.#finishing && this.sent < bytes) {
@@ -80,8 +79,7 @@ export class Sender {
       this.#hash.update(part);
       await this.#write(part);
       this.sent += part.length;
-      const ahead = (this.sent / bytesPerSecond) * 1000 - (performance.now() - began);
-      if (ahead > 0) await this.#pause(ahead);
+      if (bytesPerSecond < Infinity) await this.#pause((part.length / bytesPerSecond) * 1000);
     }
     if (gone()) return;
     if (options.tail !== undefined) await this.#write(Buffer.from(options.tail));

@@ -21,7 +21,7 @@ type Headers = Record<string, string | number>;
 
 export const codeOf = ({ body }: Answer): string => (JSON.parse(body) as { code: string }).code;
 
-export async function until(condition: () => Promise<boolean>, what: string, ms = 15_000): Promise<void> {
+export async function until(condition: () => Promise<boolean>, what: string, ms = 30_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);

@@ -31,7 +31,7 @@ export class UploadWorld {
   readonly data: string;
   readonly base: string;
 
-  /** A gateway that takes three uploads at once, of 64 MB each, from senders that may be silent for a minute. */
+  /** A gateway that takes three uploads at once, of a gigabyte each, from senders that may be silent for a minute. */
   static async make(
     env: Record<string, string> = {},
     store?: TestGatewayOptions['store'],
@@ -41,7 +41,7 @@ export class UploadWorld {
       env: {
         MAGPIE_DATA: data,
         MAGPIE_DISK_RESERVE: '0',
-        MAGPIE_UPLOAD_MAX_BYTES: String(64 * MB),
+        MAGPIE_UPLOAD_MAX_BYTES: String(1024 * MB),
         MAGPIE_UPLOADS: '3',
         MAGPIE_UPLOAD_SILENCE: '60s',
         ...env,
@@ -90,7 +90,7 @@ export class UploadWorld {
     return this.gateway.app.inject({ method: 'PATCH', url, payload: { action } });
   }
 
-  async until(id: string, holds: (job: Job) => boolean, ms = 15_000): Promise<Job> {
+  async until(id: string, holds: (job: Job) => boolean, ms = 30_000): Promise<Job> {
     const deadline = Date.now() + ms;
     for (;;) {
       const job = await this.status(id);
@@ -101,7 +101,7 @@ export class UploadWorld {
   }
 
   /** Some of its bytes are on the disk; the job tells of them later, once a second. */
-  async comes(id: string, ms = 15_000): Promise<void> {
+  async comes(id: string, ms = 30_000): Promise<void> {
     for (const deadline = Date.now() + ms; (await sizeOf(`${this.file(id)}.part`)) <= 0; await sleep(10))
       if (Date.now() > deadline) throw new Error(`nothing came: ${JSON.stringify(await this.status(id))}`);
   }

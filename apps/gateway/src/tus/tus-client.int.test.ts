@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { openStore } from '@magpie/store';
 import { Upload, type UploadOptions } from 'tus-js-client';
-import { startBreakingProxy } from '../testing/breaking-proxy.ts';
+import { startBreakingProxy, type BreakingProxy } from '../testing/breaking-proxy.ts';
 import { startGateway } from '../testing/gateway.ts';
 
 const MIB = 1024 * 1024;
@@ -30,7 +29,7 @@ function upload(url: string, content: Buffer | Readable, options: Partial<Upload
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const upload: Upload = new Upload(content as Buffer, {
     endpoint: `${url}/api/v1/uploads`,
-    retryDelays: Array.from({ length: 200 }, () => 200),
+    retryDelays: Array.from({ length: 1000 }, () => 200),
     metadata: { filename: 'targets.csv', filetype: 'text/csv' },
     onSuccess: () => resolve(upload.url?.split('/').at(-1) ?? ''),
     onError: reject,
@@ -41,7 +40,7 @@ function upload(url: string, content: Buffer | Readable, options: Partial<Upload
   return { upload, done: promise };
 }
 
-async function until(condition: () => Promise<boolean>, what: string, ms = 20_000): Promise<void> {
+async function until(condition: () => Promise<boolean>, what: string, ms = 30_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition().catch(() => false))) {
     if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);
@@ -49,44 +48,36 @@ async function until(condition: () => Promise<boolean>, what: string, ms = 20_00
   }
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-
 describe('an upload whose connection is cut ten times, to a gateway that is killed twice', () => {
   const database = `gateway-${randomBytes(6).toString('hex')}`;
   const mongo = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? 'mongodb://127.0.0.1');
   const store = openStore({ url: mongo.href, database });
   let child: ChildProcess | undefined;
+  let proxy: BreakingProxy;
 
-  /** A process of its own; without a broker it is degraded, and does all that is asked of it here. */
-  async function startChild(port: number, publicUrl: string): Promise<void> {
+  /** A process of its own behind the proxy; without a broker it is degraded, and does all that is asked of it here. */
+  async function startChild(): Promise<void> {
     const url = new URL(mongo.href);
     url.pathname = `/${database}`;
-    child = spawn(process.execPath, [join(import.meta.dirname, '..', 'main.ts')], {
-      stdio: 'ignore',
+    const { stdout } = (child = spawn(process.execPath, [join(import.meta.dirname, '..', 'main.ts')], {
+      stdio: ['ignore', 'pipe', 'ignore'],
       env: {
         PATH: process.env['PATH'],
         MONGODB_URL: url.href,
         AMQP_URL: 'amqp://127.0.0.1:1',
-        MAGPIE_GATEWAY_PORT: String(port),
-        MAGPIE_PUBLIC_URL: publicUrl,
+        MAGPIE_GATEWAY_PORT: '0',
+        MAGPIE_PUBLIC_URL: proxy.url,
         MAGPIE_DATA: data,
         MAGPIE_DISK_RESERVE: '0',
         MAGPIE_MAX_EVENT_LOOP_DELAY: '10m',
-        LOG_LEVEL: 'error',
         NODE_COMPILE_CACHE: COMPILED,
       },
+    }));
+    stdout.setEncoding('utf8').on('data', (log: string) => {
+      const [, port] = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(log) ?? [];
+      if (port !== undefined) proxy.target = Number(port);
     });
-    await until(
-      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-      'the gateway is ready',
-      60_000,
-    );
+    await until(async () => (await fetch(`${proxy.url}/readyz`)).ok, 'the gateway is ready', 60_000);
   }
   /** The lease of the dead is good for so long yet, instead of ten seconds, ms. */
   const leaseEnds = async (ms: number): Promise<void> => {
@@ -97,24 +88,26 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       { $set: { 'transfer.lease.until': until } },
     );
   };
-  const kill = (): Promise<unknown> => {
+  const kill = async (): Promise<void> => {
     const ended = new Promise((resolve) => child?.once('exit', resolve));
     child?.kill('SIGKILL');
-    return ended;
+    await ended;
+    // Its port may be anybody's now.
+    proxy.target = 0;
   };
   afterAll(async () => {
     if (child?.exitCode === null && child.signalCode === null) await kill();
+    await proxy.close();
     await store.connection.dropDatabase();
     await store.close();
-  }, 30_000);
+  });
 
   it('is there byte by byte; what was not compared with its checksum is not', async () => {
     await store.prepare();
-    const port = await freePort();
     let cuts = 0;
     let kills = 0;
     let starting: Promise<void> = Promise.resolve();
-    const proxy = await startBreakingProxy(MIB, async (time) => {
+    proxy = await startBreakingProxy(MIB, async (time) => {
       // What it was sent last is on its way to the disk.
       await sleep(20);
       if (time > 12) return 'pass';
@@ -122,14 +115,13 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
         kills++;
         await kill();
         // What the dead one sent last has come by then.
-        starting = startChild(port, proxy.url).then(() => leaseEnds(0));
+        starting = startChild().then(() => leaseEnds(0));
         // Told below.
         starting.catch(() => undefined);
       } else cuts++;
       return 'cut';
     });
-    proxy.target = port;
-    await startChild(port, proxy.url);
+    await startChild();
     const content = randomBytes(20 * MIB);
     const id = await upload(proxy.url, content).done;
     expect([cuts, kills]).toEqual([10, 2]);
@@ -145,7 +137,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       },
     });
 
-    const at = `http://127.0.0.1:${port}/api/v1/uploads`;
+    const at = `${proxy.url}/api/v1/uploads`;
     const tus = { 'tus-resumable': '1.0.0' };
     const made = await fetch(at, { method: 'POST', headers: { ...tus, 'upload-length': '8' } });
     const other = made.headers.get('location')?.split('/').at(-1) ?? '';
@@ -173,7 +165,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
     await until(async () => readFileSync(part).length === 6, 'half of it is on the disk');
     await kill();
     expect(await broken).toBe('broken');
-    await startChild(port, proxy.url);
+    await startChild();
     const head = await fetch(`${at}/${other}`, { method: 'HEAD', headers: tus });
     expect(head.headers.get('upload-offset')).toBe('4');
     await leaseEnds(2000);
@@ -182,7 +174,6 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       'the lease of the dead runs out',
     );
     expect(readFileSync(join(data, 'uploads', other), 'utf8')).toBe('goodmore');
-    await proxy.close();
   }, 180_000);
 });
 
@@ -223,18 +214,17 @@ describe('tus-js-client', () => {
       await control(items[0]?.id ?? '', 'resume');
       const id = await first.done;
       expect(sha256(readFileSync(join(data, 'uploads', id)))).toBe(sha256(content));
-      const patches = gateway
-        .logged()
-        .filter(({ method, url }) => method === 'PATCH' && String(url).includes(id));
-      expect(patches).toHaveLength(1);
+      const patches = () =>
+        gateway.logged().filter(({ method, url }) => method === 'PATCH' && String(url).includes(id));
+      await until(async () => patches().length > 0, 'it is logged');
+      expect(patches()).toHaveLength(1);
 
-      let bytes = 0;
+      const aborted = Promise.withResolvers<void>();
       const second = upload(proxy.url, randomBytes(4 * MIB), {
         chunkSize: MIB,
-        onChunkComplete: (_size, accepted) => (bytes = accepted),
+        onChunkComplete: () => aborted.resolve(second.upload.abort(true)),
       });
-      await until(async () => bytes >= MIB, 'some of it is there');
-      await second.upload.abort(true);
+      await aborted.promise;
       const ended = second.upload.url?.split('/').at(-1) ?? '';
       expect((await gateway.app.inject(`/api/v1/jobs/${ended}`)).json<Job>().state).toBe('terminating');
 

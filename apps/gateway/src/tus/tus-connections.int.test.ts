@@ -6,7 +6,7 @@ let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
 }, 60_000);
-afterAll(() => world.close(), 30_000);
+afterAll(() => world.close());
 
 /** The answer, read to its end. */
 const answerOf = (out: ClientRequest): Promise<IncomingMessage> =>

@@ -4,6 +4,8 @@ import { readdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { Receiving } from '../uploads/receiving.ts';
 import { BYTES, codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -12,7 +14,7 @@ let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
 }, 60_000);
-afterAll(() => world.close(), 30_000);
+afterAll(() => world.close());
 
 describe('time', () => {
   it('that is over ends an unfinished upload; the file of a finished one an import may read', async () => {
@@ -102,7 +104,7 @@ describe('control of the job', () => {
     world.gateway.app.server.once('connection', (opened: Socket) => (socket = opened));
     const first = await world.sending(id, 0, content.length, content.subarray(0, MIB));
     await world.control(id, 'pause');
-    await until(async () => (await world.jobOf(id)).state === 'paused', 'it is paused', 3000);
+    await until(async () => (await world.jobOf(id)).state === 'paused', 'it is paused');
     const at = await world.offsetOf(id);
     first.out.end(content.subarray(MIB));
     await sleep(1500);
@@ -154,14 +156,14 @@ describe('control of the job', () => {
   it.concurrent(
     'a silent client is cut off, and can go on; one that is paused is not',
     async () => {
-      const impatient = await TusWorld.make({ MAGPIE_UPLOAD_SILENCE: '4s' });
+      const impatient = await TusWorld.make({ MAGPIE_UPLOAD_SILENCE: '8s' });
       try {
         const content = randomBytes(2 * MIB);
         const id = await impatient.create(content.length);
         const first = await impatient.sending(id, 0, content.length, content.subarray(0, MIB / 2));
         await impatient.control(id, 'pause');
-        await until(async () => (await impatient.jobOf(id)).state === 'paused', 'it is paused', 3000);
-        await sleep(5500);
+        await until(async () => (await impatient.jobOf(id)).state === 'paused', 'it is paused');
+        await sleep(9500);
         await impatient.control(id, 'resume');
         first.out.write(content.subarray(MIB / 2, MIB));
         await until(async () => impatient.partSize(id) === MIB, 'it goes on in the same request');
@@ -200,11 +202,32 @@ describe('control of the job', () => {
       else await world.control(id, 'terminate');
       const ended = await first.answer;
       expect([ended.status, codeOf(ended)]).toEqual([410, 'upload_terminated']);
-      await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back', 3000);
+      await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back');
       expect((await world.jobOf(id)).state).toBe('terminating');
       expect((await world.head(id)).status).toBe(410);
       expect((await world.chunk(id, MIB, Buffer.from('x'))).status).toBe(410);
       expect((await world.ask('DELETE', `/api/v1/uploads/${id}`)).status).toBe(410);
+    }
+  });
+
+  it('terminate while it is about to stop ends it for good, and says so', async () => {
+    const id = await world.create(2 * MIB);
+    const first = await world.sending(id, 0, 2 * MIB, randomBytes(MIB));
+    const { stopped } = Receiving.prototype;
+    const spy = jest.spyOn(Receiving.prototype, 'stopped').mockImplementationOnce(async function (
+      this: Receiving,
+      change,
+    ) {
+      await world.control(id, 'terminate');
+      return stopped.call(this, change);
+    });
+    try {
+      await world.control(id, 'stop');
+      const ended = await first.answer;
+      expect([ended.status, codeOf(ended)]).toEqual([410, 'upload_terminated']);
+      expect((await world.jobOf(id)).state).toBe('terminating');
+    } finally {
+      spy.mockRestore();
     }
   });
 

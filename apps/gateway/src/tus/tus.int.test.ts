@@ -13,7 +13,7 @@ let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
 }, 60_000);
-afterAll(() => world.close(), 30_000);
+afterAll(() => world.close());
 
 describe('what is announced', () => {
   it('is what works', async () => {
@@ -255,7 +255,7 @@ describe('what is refused', () => {
     expect([asked.statusCode, asked.headers['retry-after']]).toEqual([423, '2']);
     const sent = await other.app.inject({ method: 'PATCH', url: path, headers, payload: 'x' });
     expect([sent.statusCode, sent.json<{ code: string }>().code]).toEqual([503, 'storage_unavailable']);
-    await proxy.mend();
+    proxy.mend();
     await other.close();
     await proxy.close();
   });
@@ -331,12 +331,12 @@ describe('a checksum', () => {
     await until(async () => world.partSize(id) === MIB / 2, 'half of it came');
     expect(await world.offsetOf(id)).toBe(0);
     half.out.destroy();
-    await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back', 3000);
+    await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back');
     expect([await world.offsetOf(id), world.partSize(id)]).toEqual([0, 0]);
 
     const { out } = await world.sending(id, 0, bytes.length, bytes.subarray(0, MIB / 2));
     out.destroy();
-    await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back', 3000);
+    await until(async () => (await world.leaseOf(id)) === null, 'the lease is given back');
     expect(await world.offsetOf(id)).toBe(MIB / 2);
   });
 });

@@ -280,7 +280,8 @@ export class UploadStore extends DataStore {
     if (ended === 'terminating') return terminated();
     if (ended === 'stopping') {
       await handle.sync();
-      await receiving.stopped({ expiresAt: this.#options.uploads.expiry() });
+      const stopped = await receiving.stopped({ expiresAt: this.#options.uploads.expiry() });
+      if (stopped === null) return terminated();
       return new HttpProblem('upload_stopped', 'Its bytes are kept: retry the job to go on.');
     }
     return ended === undefined ? error : new HttpProblem('upload_cut_off', undefined, { retryAfter: 2 });

@@ -23,7 +23,7 @@ const act = (gateway: TestGateway, id: string, action: string) =>
   gateway.app.inject({ method: 'POST', url: `/api/v1/job-status/${id}`, payload: { action } });
 
 async function until(gateway: TestGateway, id: string, state: string): Promise<Job> {
-  for (const deadline = Date.now() + 20_000; ;) {
+  for (const deadline = Date.now() + 30_000; ;) {
     const job = await status(gateway, id);
     if (job.state === state) return job;
     if (Date.now() > deadline) throw new Error(`never ${state}: ${JSON.stringify(job)}`);

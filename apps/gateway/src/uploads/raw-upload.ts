@@ -64,11 +64,12 @@ export async function receiveRaw(
     if (ended === 'stopping') {
       // Not a complete file, whatever of it came.
       await rename(path, part).catch(() => undefined);
-      await receiving.stopped({ file: null, expiresAt: uploads.expiry() });
-      throw new HttpProblem('upload_stopped');
+      const stopped = await receiving.stopped({ file: null, expiresAt: uploads.expiry() });
+      if (stopped !== null) throw new HttpProblem('upload_stopped');
     }
     await uploads.remove(receiving.id, () => receiving.surelyOurs());
-    if (ended === 'terminating') throw new HttpProblem('upload_terminated');
+    // Also when that was asked for before it had stopped.
+    if (ended === 'terminating' || ended === 'stopping') throw new HttpProblem('upload_terminated');
     // Also when all of it had come, and the sender was gone before it was read.
     const broken = request.destroyed && (!request.complete || error === request.errored);
     const problem = problemOf(error, ended !== undefined || broken);

@@ -206,7 +206,7 @@ export class Receiving {
     return this.#leave({ from: [...DISPATCHING, 'pausing', 'paused'], to: 'failed', set, reason: code });
   }
 
-  /** What was asked for by `stop` is done. */
+  /** What was asked for by `stop` is done. Null when it is to be terminated by now. */
   async stopped(change: TransferChange = {}): Promise<JobDocument | null> {
     await this.#hush();
     await this.#commit({ ...change, rate: { bytes: 0, rows: 0 } });

@@ -1,13 +1,15 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import { Receiving } from './receiving.ts';
 import { inState, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 
 let world: UploadWorld;
 beforeAll(async () => {
   world = await UploadWorld.make({ MAGPIE_UPLOADS: '40' });
 }, 60_000);
-afterAll(() => world.close(), 30_000);
+afterAll(() => world.close());
 
 /** What is said on the wire, and all that is answered until the connection is closed. */
 function wire(id: string, headers: string, body: string | Buffer, { end = false } = {}): Promise<string> {
@@ -25,7 +27,7 @@ function wire(id: string, headers: string, body: string | Buffer, { end = false 
   });
 }
 
-/** Files of uploads that this process has open. */
+/** Files of these uploads that this process has open. */
 const openFiles = (): string[] =>
   readdirSync('/proc/self/fd')
     .map((fd) => {
@@ -35,7 +37,7 @@ const openFiles = (): string[] =>
         return '';
       }
     })
-    .filter((path) => path.includes('/uploads/'));
+    .filter((path) => path.startsWith(world.data));
 
 afterEach(async () => {
   if (process.platform === 'linux') expect(openFiles()).toEqual([]);
@@ -45,7 +47,13 @@ afterEach(async () => {
 
 it('many at once to one job: one is taken, and the file is its own', async () => {
   const id = await world.newJob();
-  const all = Array.from({ length: 20 }, () => world.send(id, { bytes: 2 * MB, bytesPerSecond: 4 * MB }));
+  const all = Array.from({ length: 20 }, () => world.send(id, { bytesPerSecond: 200_000 }));
+  // The one goes on until all others are refused.
+  let refused = 0;
+  for (const { answer } of all)
+    void answer.then(() => {
+      if (++refused === 19) for (const sender of all) sender.finish();
+    });
   const answers = await Promise.all(all.map(({ answer }) => answer));
   expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(409)]);
   for (const { status, body } of answers) if (status === 409) expect(body.code).toBe('upload_in_progress');
@@ -64,9 +72,36 @@ it('paused, resumed, stopped and terminated in one instant: it ends, and the sen
     );
     for (const code of codes) expect([202, 409]).toContain(code);
     const { status, body } = await sender.answer;
+    const { state } = await world.status(id);
+    // It may have stopped already when it is to be terminated.
+    expect([status, body.code, await world.filesOf(id), state]).toEqual(
+      codes[2] === 202
+        ? [410, 'upload_terminated', [], 'terminating']
+        : [409, 'upload_stopped', [`${id}.part`], 'stopped'],
+    );
+  }
+});
+
+it('terminated while it is about to stop: it is terminated, and the sender is told', async () => {
+  const id = await world.newJob();
+  const sender = world.send(id, { bytesPerSecond: MB });
+  await world.comes(id);
+  const { stopped } = Receiving.prototype;
+  const spy = jest.spyOn(Receiving.prototype, 'stopped').mockImplementationOnce(async function (
+    this: Receiving,
+    change,
+  ) {
+    await world.act(id, 'terminate');
+    return stopped.call(this, change);
+  });
+  try {
+    await world.act(id, 'stop');
+    const { status, body } = await sender.answer;
     expect([status, body.code]).toEqual([410, 'upload_terminated']);
     expect(await world.filesOf(id)).toEqual([]);
     expect((await world.status(id)).state).toBe('terminating');
+  } finally {
+    spy.mockRestore();
   }
 });
 
