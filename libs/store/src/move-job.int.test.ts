@@ -12,7 +12,7 @@ beforeAll(async () => {
     database: `move-${randomBytes(6).toString('hex')}`,
   });
   await store.prepare();
-}, 30_000);
+});
 afterAll(async () => {
   await store.connection.dropDatabase();
   await store.close();
@@ -55,7 +55,7 @@ it('of a job that waits again and again, the history keeps the first wait, the l
     expect(step.rev).toBeGreaterThan(last.rev);
   }
   expect(job?.history.at(-1)?.rev).toBe(job?.rev);
-}, 30_000);
+});
 
 it('a wait that goes on is not in the history; one for another reason, and what somebody asked for, is', async () => {
   const id = await newJob();
