@@ -3,7 +3,7 @@ import { World, type TransferJob } from '../testing/world.ts';
 import { Engine } from './engine.ts';
 import { TransferFault, type Handler, type Work } from './work.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 let world: World;
 let engine: Engine;

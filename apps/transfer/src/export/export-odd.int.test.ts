@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import type { ExportFormat } from '@magpie/contracts';
 import { EXPORT_FORMATS } from '@magpie/contracts';
 import { parse } from 'csv-parse/sync';
@@ -6,6 +7,8 @@ import { unzipSync } from 'fflate';
 import { parquetReadObjects } from 'hyparquet';
 import { ask, fileOf, itemOf, store } from '../testing/exports.ts';
 import { World, type TransferJob } from '../testing/world.ts';
+
+jest.setTimeout(180_000);
 
 /** 4 MiB as UTF-8. */
 const TEXT = 'ä\n"'.repeat(1024 * 1024);
@@ -51,7 +54,7 @@ describe('an export of odd items', () => {
       asked[kind] = await ask(world, { kind, format, ...(format === 'zip' ? {} : { fields: FIELDS }) });
       if (WHOLE.includes(format)) asked[`whole-${format}`] = await ask(world, { kind, format });
     }
-  }, 120_000);
+  });
   afterAll(() => world.close());
 
   const made = async (name: string): Promise<{ job: TransferJob; bytes: Buffer }> => {

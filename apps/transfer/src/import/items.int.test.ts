@@ -20,7 +20,7 @@ import { tidy } from '../tidy/tidy.ts';
 import { mixedFile, reasonsOf, urlOf } from '../testing/import-files.ts';
 import { addsUp, World } from '../testing/world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { inManyBatches, mixedFile } from '../testing/import-files.ts';
 import { canMount, mountDisk, unmountDisk } from '../testing/small-disk.ts';
 import { addsUp, World } from '../testing/world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { resolveSchedule } from '@magpie/domain';
 import type { ImportTargets, JobDocument } from '@magpie/store';
 import { World } from '../testing/world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {
@@ -100,6 +100,8 @@ test('a job has as many targets as it may, then comes another; none is in two', 
 });
 
 test('stopped, what was loaded gets its job; terminated, what was loaded is gone', async () => {
+  await world.closeServices();
+  await world.addLateService();
   const text = `page\n${pages(40_000)}\n`;
   const [kept, gone] = [await take(text, MEASURED), await take(text, MEASURED)];
   for (const id of [kept, gone])
@@ -126,7 +128,7 @@ test('killed twice while pages are loaded, each is there once', async () => {
   await world.closeServices();
   const id = await take(`page\n${pages(12_000)}\n`, MEASURED);
   for (const rows of [1000, 5000]) {
-    const service = world.spawn();
+    const service = world.spawn({ MONGODB_URL: await world.lateUrl() });
     await world.eventually(
       () => world.job(id),
       ({ counts }) => counts.discovered >= rows,

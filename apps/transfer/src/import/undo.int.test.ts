@@ -7,7 +7,7 @@ import { World } from '../testing/world.ts';
 import { forgetAnnounced } from './items-sink.ts';
 import { undoImport } from './undo.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

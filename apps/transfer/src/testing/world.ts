@@ -96,18 +96,27 @@ export class World {
     return service;
   }
 
-  /** One whose work takes so long on any machine that it is met in the middle of it. */
-  async addLateService(): Promise<{ close(): Promise<void> }> {
+  /**
+   * MongoDB by way of this process: whoever works by it takes so long on any machine that it is met in the middle of
+   * it, and comes no further while this process does not come to look.
+   */
+  async lateUrl(): Promise<string> {
     const link = await lateLink(this.mongodbUrl, LATE_MS);
-    const store = openStore({ url: link.url });
-    this.#links.push({ close: () => store.close().then(() => link.close()) });
+    this.#links.push(link);
+    return link.url;
+  }
+
+  /** One that is met in the middle of its work. */
+  async addLateService(): Promise<{ close(): Promise<void> }> {
+    const store = openStore({ url: await this.lateUrl() });
+    this.#links.push(store);
     return this.addService({}, store);
   }
 
   /** Nothing works on transfers in this process any more. */
   async closeServices(): Promise<void> {
     for (const service of this.#services.splice(0)) await service.close();
-    for (const link of this.#links.splice(0)) await link.close();
+    for (const link of this.#links.splice(0).reverse()) await link.close();
     await Promise.all(this.#brokers.splice(0).map((broker) => broker.close()));
   }
 
@@ -216,18 +225,23 @@ export class World {
       .toArray();
   }
 
-  /** Waits for a state; throws with where the job is when it does not come. */
-  async until(id: string, state: JobState, seconds = 60): Promise<TransferJob> {
+  /**
+   * Waits for a state, and until who brought the job there has let go of it, a moment later; throws with where the job
+   * is when it does not come.
+   */
+  async until(id: string, state: JobState, seconds?: number): Promise<TransferJob> {
     const at = async (): Promise<TransferJob> => {
       const job = await this.job(id);
       if (job.state !== state && ['completed', 'failed', 'stopped', 'terminated'].includes(job.state))
         throw new Error(`job is ${job.state}, not ${state}: ${JSON.stringify([job.error, job.counts])}`);
       return job;
     };
-    return this.eventually(at, (job) => job.state === state, seconds);
+    const there = ({ state: now, transfer }: TransferJob): boolean =>
+      now === state && (now === 'running' || transfer.lease === null);
+    return this.eventually(at, there, seconds);
   }
 
-  async eventually<T>(what: () => Promise<T> | T, holds: (value: T) => boolean, seconds = 60): Promise<T> {
+  async eventually<T>(what: () => Promise<T> | T, holds: (value: T) => boolean, seconds = 120): Promise<T> {
     const end = Date.now() + seconds * 1000;
     let value = await what();
     while (!holds(value) && Date.now() < end) {
