@@ -9,7 +9,7 @@ describe('with an admin key', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway({ env: { MAGPIE_ADMIN_KEY: KEY, MAGPIE_HOST: '0.0.0.0' } });
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   const status = async (url: string, headers: Record<string, string> = {}) =>
@@ -63,7 +63,7 @@ describe('with an admin key', () => {
     }
     await other.close();
     expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429, 429]);
-  }, 30_000);
+  });
 
   it('the key is never logged', async () => {
     await status('/api/v1/jobs?api_key=hush-hush', { authorization: `Bearer ${KEY}` });
@@ -78,7 +78,7 @@ describe('without an admin key', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway({ env: { MAGPIE_RATE_LIMIT: '60' } });
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   it('only loopback is bound to', () => {
@@ -167,7 +167,8 @@ describe('without an admin key', () => {
 
   it('too many requests are refused, health is not', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 80 }, () => gateway.app.inject('/api/v1/sources')),
+      // More than twice the limit: also where one minute ends among them and the next begins.
+      Array.from({ length: 130 }, () => gateway.app.inject('/api/v1/sources')),
     );
     const refused = answers.find(({ statusCode }) => statusCode === 429);
     expect(refused?.json()).toMatchObject({ code: 'rate_limited', status: 429 });
@@ -195,8 +196,7 @@ describe('overloaded', () => {
     expect(answer.json()).toMatchObject({ code: 'overloaded', status: 503 });
     expect(answer.headers['retry-after']).toBe('5');
     expect((await gateway.app.inject('/healthz')).statusCode).toBe(200);
-    for (let i = 0; i < 200 && (await ask()).statusCode !== 200; i++) await sleep(100);
-    expect((await ask()).statusCode).toBe(200);
+    while ((await ask()).statusCode !== 200) await sleep(100);
     await gateway.close();
-  }, 90_000);
+  }, 120_000);
 });

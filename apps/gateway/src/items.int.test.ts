@@ -36,7 +36,7 @@ describe('items', () => {
     jobId = await makeJob(gateway.app);
     await keep(gateway.store, jobId, [sunset, magpie]);
     await gateway.store.items.collection.insertMany([crow, port] as never[]);
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   const get = (url: string) => gateway.app.inject({ method: 'GET', url });
@@ -137,5 +137,5 @@ describe('sources', () => {
     );
     expect((await gateway.app.inject('/api/v1/sources/web-moon')).statusCode).toBe(404);
     await gateway.close();
-  }, 30_000);
+  });
 });

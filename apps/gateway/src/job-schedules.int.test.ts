@@ -42,7 +42,7 @@ describe('schedules of jobs', () => {
       period: { from: 'start', to: 'end' },
       lastSeenAt: new Date(),
     });
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   const send = (method: 'POST' | 'PATCH', url: string, payload: object) =>
@@ -55,8 +55,8 @@ describe('schedules of jobs', () => {
     expect([answer.statusCode, answer.body]).toEqual([202, expect.any(String)]);
     return answer.json<Job>();
   };
-  const day = (inDays: number): string =>
-    new Date(Date.now() + inDays * 86_400_000).toISOString().slice(0, 10);
+  const today = Date.now();
+  const day = (inDays: number): string => new Date(today + inDays * 86_400_000).toISOString().slice(0, 10);
 
   it('are kept as they are meant; the first run of an interval is due at once, and no step is made before', async () => {
     const job = await made({ schedule: { every: '90m', timeZone: 'Europe/Berlin', jitter: '0s' } });
@@ -72,7 +72,7 @@ describe('schedules of jobs', () => {
         asked: null,
       },
     });
-    expect(Math.abs(Date.parse(job.nextRunAt as string) - Date.parse(job.createdAt))).toBeLessThan(5000);
+    expect(Math.abs(Date.parse(job.nextRunAt as string) - Date.parse(job.createdAt))).toBeLessThan(60_000);
     expect(await gateway.store.steps.countDocuments({ jobs: job.id })).toBe(0);
     expect(await gateway.store.links.countDocuments({ jobId: job.id })).toBe(0);
 
@@ -172,9 +172,9 @@ describe('schedules of jobs', () => {
     const ahead = Date.parse(other.nextRunAt as string) - Date.parse(other.updatedAt);
     // Counted from when the change was read.
     expect(300_000 - ahead).toBeGreaterThanOrEqual(0);
-    expect(300_000 - ahead).toBeLessThan(5000);
+    expect(300_000 - ahead).toBeLessThan(60_000);
     const late = await patch({ schedule: { every: '10m', jitter: '10m' } });
-    expect(Date.parse(late.nextRunAt as string) - Date.parse(late.updatedAt)).toBeGreaterThan(595_000);
+    expect(Date.parse(late.nextRunAt as string) - Date.parse(late.updatedAt)).toBeGreaterThan(540_000);
 
     const waiting = { reason: 'schedule', until: new Date(late.nextRunAt as string) };
     await setJob(gateway.store, id, { state: 'waiting', waiting });

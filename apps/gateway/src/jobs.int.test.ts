@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ACTIONS, allowedActions, TRANSITIONS, type Action, type State } from '@magpie/domain';
 import type { Job } from '@magpie/contracts';
 import { itemOf, keep, linkOf, setJob } from './testing/ledger.ts';
@@ -12,7 +13,7 @@ describe('jobs', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   const post = (url: string, payload?: object, headers: Record<string, string> = {}) =>
@@ -340,13 +341,14 @@ describe('jobs', () => {
       handler: ({ body }) => void heard.push(body),
     });
     await subscription.ready;
+    await gateway.listens();
     const id = await makeJob(gateway.app);
     await post(`/api/v1/jobs/${id}/pause`);
-    for (let i = 0; i < 100 && heard.length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (heard.length < 2) await sleep(50);
     await subscription.close();
     expect(heard).toEqual([
       { jobId: id, event: 'changed', state: 'queued', rev: 1 },
       { jobId: id, event: 'changed', state: 'pausing', rev: 2 },
     ]);
-  }, 20_000);
+  });
 });

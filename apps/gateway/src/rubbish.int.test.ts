@@ -141,7 +141,7 @@ describe('rubbish', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   it.each(CASES)('%s', async (_name, { method = 'GET', url, payload, type }, status, code) => {
@@ -215,5 +215,5 @@ describe('rubbish', () => {
       expect.objectContaining({ level: 'error', correlationId: 'fault-0001', msg: 'a request failed' }),
     );
     await broken.close();
-  }, 30_000);
+  });
 });

@@ -9,7 +9,7 @@ describe('tasks', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => gateway.close());
 
   const get = (url: string) => gateway.app.inject({ method: 'GET', url });
@@ -131,7 +131,7 @@ describe('tasks', () => {
     expect((await ask('http://127.0.0.1:8090/site')).statusCode).toBe(202);
     expect((await ask('http://10.0.0.1/')).json()).toMatchObject({ code: 'blocked_address' });
     await open.close();
-  }, 30_000);
+  });
 
   it('wait for their collector', async () => {
     const bare = await startGateway({ sources: false });
@@ -146,7 +146,7 @@ describe('tasks', () => {
     await announceSources(bare.store);
     expect((await ask()).statusCode).toBe(202);
     await bare.close();
-  }, 30_000);
+  });
 
   it('show their images, with original and static URL', async () => {
     const id = await makeJob(gateway.app);

@@ -99,7 +99,7 @@ beforeAll(async () => {
   await keep(esa);
   await keep([sampleAt('=cmd()', 0), sampleAt('=cmd()', 1)]);
   await settled();
-}, 60_000);
+}, 180_000);
 afterAll(() => gateway.close());
 
 const DAY1 = 'from=2026-03-01&to=2026-03-01';

@@ -57,7 +57,7 @@ export async function readEvents(url: string, headers: Record<string, string> = 
     events,
     comments,
     ended,
-    async until(condition, timeoutMs = 10_000) {
+    async until(condition, timeoutMs = 30_000) {
       const deadline = Date.now() + timeoutMs;
       while (!condition(events)) {
         if (Date.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${JSON.stringify(events)}`);

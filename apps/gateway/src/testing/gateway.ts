@@ -25,6 +25,7 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   env?: Record<string, string>;
   store?: Partial<StoreOptions>;
+  /** Of a broker that is not there: what waits for it gives up after two seconds. */
   amqpUrl?: string;
   /** Sources that have announced themselves; default: both built-in ones. */
   sources?: boolean;
@@ -40,7 +41,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   if (sources) await announceSources(direct);
   const store = options.store ? openStore({ url, database, ...options.store }) : direct;
   const suite = brokerSuite();
-  const broker = suite.broker({ publishTimeoutMs: 2000, ...(amqpUrl === undefined ? {} : { url: amqpUrl }) });
+  const broker = suite.broker(amqpUrl === undefined ? {} : { url: amqpUrl, publishTimeoutMs: 2000 });
   const stream = new PassThrough();
   const chunks: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -67,7 +68,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Record<string, unknown>),
     async listens() {
-      await broker.whenUp({ timeoutMs: 10_000 });
+      await broker.whenUp({ timeoutMs: 30_000 });
       app.jobWatch.watch('nobody', () => undefined)();
       await app.jobWatch.ready;
     },

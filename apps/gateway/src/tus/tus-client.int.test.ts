@@ -174,7 +174,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       'the lease of the dead runs out',
     );
     expect(readFileSync(join(data, 'uploads', other), 'utf8')).toBe('goodmore');
-  }, 180_000);
+  }, 300_000);
 });
 
 describe('tus-js-client', () => {
@@ -252,6 +252,6 @@ describe('tus-js-client', () => {
       await gateway.close();
       await proxy.close();
     },
-    60_000,
+    120_000,
   );
 });

@@ -5,7 +5,7 @@ import { BYTES, TusWorld } from '../testing/tus-world.ts';
 let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
-}, 60_000);
+}, 120_000);
 afterAll(() => world.close());
 
 /** The answer, read to its end. */

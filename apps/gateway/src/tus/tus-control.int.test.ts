@@ -13,7 +13,7 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
-}, 60_000);
+}, 120_000);
 afterAll(() => world.close());
 
 describe('time', () => {
@@ -175,7 +175,7 @@ describe('control of the job', () => {
         await impatient.close();
       }
     },
-    60_000,
+    120_000,
   );
 
   it('stop keeps what came, and a retry goes on with it', async () => {

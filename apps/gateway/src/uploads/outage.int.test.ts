@@ -15,7 +15,7 @@ async function makeWorld() {
 let worlds: Awaited<ReturnType<typeof makeWorld>>[];
 beforeAll(async () => {
   worlds = await Promise.all([makeWorld(), makeWorld()]);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   for (const { world, proxy } of worlds) {
     await world.close();
@@ -41,7 +41,7 @@ it.concurrent(
     sender.finish();
     await world.isWhole(id, sender);
   },
-  90_000,
+  120_000,
 );
 
 it.concurrent(
@@ -60,5 +60,5 @@ it.concurrent(
     proxy.mend();
     await world.isWhole(id, sender);
   },
-  90_000,
+  120_000,
 );

@@ -17,7 +17,7 @@ beforeAll(async () => {
     UploadWorld.make({ MAGPIE_UPLOAD_SILENCE: '8s' }),
     UploadWorld.make({ MAGPIE_UPLOADS: '1' }),
   ]);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await Promise.all([world, impatient, small].map((one) => one.close()));
 });
@@ -115,7 +115,7 @@ describe('the number of uploads at once', () => {
     const last = await begin();
     last.sender.finish();
     await small.isWhole(last.id, last.sender);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('one that is resumed beyond that number', () => {
@@ -146,7 +146,7 @@ describe('one that is resumed beyond that number', () => {
     await small.act(second.id, 'resume');
     second.sender.finish();
     await small.isWhole(second.id, second.sender);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a job that has no file', () => {
