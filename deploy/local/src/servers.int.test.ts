@@ -1,9 +1,9 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { freePort } from './ports.ts';
 import { amqpAnswers, rabbitmqctl } from './rabbitmq.ts';
-import { startServers, type Servers, type StartServersOptions } from './servers.ts';
+import { startServers, type StartServersOptions } from './servers.ts';
 import { makeTestDirectory, startPrivateServers } from './testing/test-servers.ts';
 
 const say = (): void => {};
@@ -20,8 +20,16 @@ async function note(url: string, text: string): Promise<string[]> {
   return all.map((one) => one.text);
 }
 
-function amqpPort(servers: Servers): number {
-  return Number(new URL(servers.amqpUrl).port);
+async function answers(amqpUrl: string): Promise<void> {
+  const { hostname, port } = new URL(amqpUrl);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await amqpAnswers(hostname, Number(port));
+    } catch (error) {
+      if (tries === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
 }
 
 describe('servers of our own', () => {
@@ -38,14 +46,14 @@ describe('servers of our own', () => {
       await note(servers.mongodbUrl, 'first');
       await rabbitmqctl(ctl, ['add_vhost', 'kept']);
       await Promise.all([servers.mongodb?.kill(), servers.rabbitmq?.kill()]);
-      await expect(amqpAnswers('127.0.0.1', amqpPort(servers))).rejects.toThrow();
+      await expect(amqpAnswers('127.0.0.1', Number(new URL(servers.amqpUrl).port))).rejects.toThrow();
       await Promise.all([servers.mongodb?.restart(), servers.rabbitmq?.restart()]);
-      await amqpAnswers('127.0.0.1', amqpPort(servers));
+      await answers(servers.amqpUrl);
       expect(await note(servers.mongodbUrl, 'second')).toEqual(['first', 'second']);
 
       // The same data a second time at once would be the end of it.
       await expect(startServers(options)).rejects.toThrow(/already runs on this data directory/);
-      await amqpAnswers('127.0.0.1', amqpPort(servers));
+      await answers(servers.amqpUrl);
 
       await servers.stop();
       await servers.stop();
@@ -62,18 +70,18 @@ describe('servers of our own', () => {
       await servers.stop();
       await rm(data, { recursive: true, force: true });
     }
-  }, 180_000);
+  }, 400_000);
 
   it('stand side by side', async () => {
     const both = await Promise.all([startPrivateServers(), startPrivateServers()]);
     try {
       expect(await note(both[0].mongodbUrl, 'a')).toEqual(['a']);
       expect(await note(both[1].mongodbUrl, 'b')).toEqual(['b']);
-      await Promise.all(both.map((servers) => amqpAnswers('127.0.0.1', amqpPort(servers))));
+      await Promise.all(both.map((servers) => answers(servers.amqpUrl)));
     } finally {
       await Promise.all(both.map((servers) => servers.stop()));
     }
-  }, 180_000);
+  }, 400_000);
 
   it('are all stopped when the start is given up', async () => {
     const data = await makeTestDirectory();
@@ -87,11 +95,19 @@ describe('servers of our own', () => {
       ports,
       signal: aborted.signal,
     });
-    setTimeout(() => aborted.abort(), 1500);
-    await expect(starting).rejects.toThrow(/abort/i);
+    const run = join(data, 'run');
+    const begun = async (name: string): Promise<boolean> =>
+      (await readdir(run).catch(() => [])).some((file) => file.startsWith(name));
+    const both = async (): Promise<void> => {
+      while (!(await begun('mongod')) || !(await begun('rabbitmq')))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      aborted.abort();
+    };
+    await Promise.all([expect(starting).rejects.toThrow(/abort/i), both()]);
+    expect(await readdir(run)).toEqual([]);
     await expect(amqpAnswers('127.0.0.1', ports.rabbitmq)).rejects.toThrow();
     await rm(data, { recursive: true, force: true });
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('servers of others', () => {
@@ -106,7 +122,7 @@ describe('servers of others', () => {
     expect(servers.sources.join()).not.toContain('guest:guest');
     await expect(servers.rabbitmq?.kill()).rejects.toThrow(/AMQP_URL/);
     await servers.stop();
-    await amqpAnswers(new URL(env.AMQP_URL).hostname, Number(new URL(env.AMQP_URL).port));
+    await answers(env.AMQP_URL);
     await rm(data, { recursive: true, force: true });
   });
 });

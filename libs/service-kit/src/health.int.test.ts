@@ -62,7 +62,7 @@ describe('startHealthServer', () => {
     const { port } = other.address() as AddressInfo;
     await expect(startHealthServer({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await new Promise((resolve) => other.close(resolve));
-    server = await startHealthServer({ port });
+    server = await startHealthServer({ port: 0 });
     await Promise.all([server.close(), server.close()]);
   });
 });

@@ -85,14 +85,19 @@ beforeAll(async () => {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const child = spawn(process.execPath, ['--no-warnings', script], {
     cwd: root,
-    env: { PATH: process.env['PATH'], NX_NO_CLOUD: 'true', NX_DAEMON: 'false' },
+    env: {
+      PATH: process.env['PATH'],
+      NX_NO_CLOUD: 'true',
+      NX_DAEMON: 'false',
+      NX_PLUGIN_NO_TIMEOUTS: 'true',
+    },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(JSON.stringify(CASES.map(([file, code]) => ({ file, code }))));
   const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   expect(exitCode).toBe(0);
   broken = JSON.parse(output) as string[][];
-}, 120_000);
+}, 300_000);
 
 describe('the lint', () => {
   it.each(CASES.map(([file, code, rule], index) => ({ file, code, rule, index })))(

@@ -16,8 +16,10 @@ const noted = (hours: number) => ({
 
 it('begins where nothing is noted, and marks the directory', async () => {
   expect(await isDemoData(data)).toBe(false);
+  const began = Date.now();
   const memory = await recallDemo(data);
-  expect(memory).toEqual({ since: expect.closeTo(Date.now(), -4), ports: {}, jobs: {} });
+  expect(memory).toEqual({ since: expect.any(Number), ports: {}, jobs: {} });
+  expect(memory.since).toBeGreaterThanOrEqual(began);
   await noteDemo(data, memory);
   expect(await isDemoData(data)).toBe(true);
 });
@@ -30,9 +32,8 @@ it('goes on with what is noted', async () => {
 
 it('has new posts and videos after a week, for the same jobs', async () => {
   await noteDemo(data, noted(24 * 8));
-  expect(await recallDemo(data)).toEqual({
-    since: expect.closeTo(Date.now(), -4),
-    ports: { youtube: 4242 },
-    jobs: { 'youtube-search': 'a' },
-  });
+  const began = Date.now();
+  const memory = await recallDemo(data);
+  expect(memory).toMatchObject({ ports: { youtube: 4242 }, jobs: { 'youtube-search': 'a' } });
+  expect(memory.since).toBeGreaterThanOrEqual(began);
 });

@@ -70,12 +70,12 @@ it('publishes while it runs', async () => {
   const memory = remembered(0);
   const providers = await start(memory, 1000);
   const before = await newest(providers, memory.since);
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 50_000;
   while ((await newest(providers, memory.since)).length < before.length + 2) {
     expect(Date.now()).toBeLessThan(deadline);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}, 30_000);
+});
 
 it('takes other ports where somebody has the last ones', async () => {
   const memory = remembered(0);

@@ -16,5 +16,5 @@ describe('the servers of a test run', () => {
     const vhost = await freshVhost();
     expect(vhost.amqpUrl.endsWith(`/${vhost.name}`)).toBe(true);
     await vhost.drop();
-  }, 60_000);
+  }, 180_000);
 });

@@ -47,6 +47,7 @@ function script(file: string, ...args: string[]): Promise<Ended> {
           NODE_OPTIONS: file.endsWith('/jest') ? '--experimental-vm-modules' : '',
           NX_DAEMON: 'false',
           NX_NO_CLOUD: 'true',
+          NX_PLUGIN_NO_TIMEOUTS: 'true',
           NX_WORKSPACE_ROOT_PATH: copy,
           NO_COLOR: '1',
         },
@@ -78,7 +79,7 @@ it('makes a collector that passes lint, types, format and its tests, the conform
   expect(await run('nx', 'show', 'project', '@magpie/new-source', '--json')).toMatchObject({
     output: expect.stringMatching(/"type:collector".*|"targets".*"lint".*/s),
   });
-}, 240_000);
+}, 600_000);
 
 it.each(['Bad_Id', '../escape', 'web-images'])(
   'refuses the id %s and writes nothing',
@@ -87,5 +88,5 @@ it.each(['Bad_Id', '../escape', 'web-images'])(
     expect(made.code).not.toBe(0);
     expect(made.output).not.toContain('CREATE');
   },
-  60_000,
+  240_000,
 );
