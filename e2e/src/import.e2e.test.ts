@@ -1,9 +1,11 @@
 /** An import as a user asks for it, while the database goes away. */
 import { jest } from '@jest/globals';
 import type { Job } from '@magpie/contracts';
+import { idOf } from '@magpie/domain';
+import { openStore } from '@magpie/store';
 import { addsUp, pause, World } from './world.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(600_000);
 
 const ROWS = 30_000;
 
@@ -26,6 +28,13 @@ test('MongoDB dies in the middle and comes back: no row is twice or lost', async
   });
   expect(sent.status).toBe(201);
   await sent.text();
+  // An item that is being put in by another one: the import waits there until that one is gone with the database.
+  const store = openStore({ url: world.servers.mongodbUrl });
+  await store.connected();
+  const other = await store.connection.startSession();
+  other.startTransaction();
+  const held = { _id: idOf('page', `https://example.org/${ROWS - 5000}`) };
+  await store.items.collection.insertOne(held as never, { session: other });
   const { body } = await world.call<Job>('POST', '/api/v1/imports', { upload, as: 'items' });
   await world.eventually(
     () => world.job(body.id),
@@ -34,6 +43,8 @@ test('MongoDB dies in the middle and comes back: no row is twice or lost', async
     5,
   );
   await world.servers.mongodb!.kill();
+  await other.endSession();
+  await store.close();
   await pause(1000);
   await world.servers.mongodb!.restart();
   const back = await world.eventually(

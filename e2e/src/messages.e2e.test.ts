@@ -8,7 +8,7 @@ import { gallery } from '@magpie/testing';
 import { Type } from 'typebox';
 import { addsUp, COMPILED, range, World } from './world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 let world: World;
 let broker: Broker;
@@ -70,16 +70,18 @@ test('what no queue takes is a dead letter once, and is replayed when there is a
     body: { n: 42 },
   });
   await expect(attempt).rejects.toThrow('late-source.normal');
-  const [letter] = await world.eventually(letters, (all) => all.length > 0);
+  // The malformed one comes twice too, and may be there again since it was removed.
+  const unroutable = async () => (await letters()).filter(({ reason }) => reason === 'unroutable');
+  const [letter] = await world.eventually(unroutable, (all) => all.length > 0);
   expect(letter).toMatchObject({
     reason: 'unroutable',
     exchange: 'magpie.steps',
     routingKey: 'late-source.normal',
   });
-  expect((await letters()).length).toBe(1);
+  expect((await unroutable()).length).toBe(1);
   const replay = () => world.call('POST', `/api/v1/dead-letters/${letter!.id}/replay`);
   expect((await replay()).status).toBeGreaterThanOrEqual(400);
-  expect((await letters()).length).toBe(1);
+  expect((await unroutable()).length).toBe(1);
   await broker.declare(queue);
   expect((await replay()).status).toBeLessThan(300);
   const received: unknown[] = [];
@@ -94,7 +96,7 @@ test('what no queue takes is a dead letter once, and is replayed when there is a
   );
   await consumer.close();
   expect(received[0]).toEqual({ n: 42 });
-  expect(await letters()).toEqual([]);
+  expect(await unroutable()).toEqual([]);
 });
 
 test('a step that kills its collector is set aside after its attempts; its neighbours complete', async () => {
@@ -113,26 +115,26 @@ test('a step that kills its collector is set aside after its attempts; its neigh
     logFile: join(data, 'logs', 'crash-test.log'),
     pidFile: join(data, 'run', 'crash-test.json'),
   });
-  let running = true;
+  const over = Promise.withResolvers<void>();
   const supervised = (async () => {
-    while (running) {
+    for (let running = true; running;) {
       await collector.start();
-      await collector.ended;
+      await Promise.race([over.promise.then(() => (running = false)), collector.ended]);
     }
+    await collector.stop();
   })();
   await world.eventually(
     () => world.call('GET', '/api/v1/sources/crash-test'),
     ({ status }) => status === 200,
   );
   const id = await world.submit('crash-test', { count: 50, poison: [7, 23] });
-  const job = await world.until(id, 'completed', 90_000);
+  const job = await world.until(id, 'completed');
   expect(job.counts).toEqual({ discovered: 50, stored: 48, shared: 0, skipped: 0, failed: 2, pending: 0 });
   const errors = await world.errors(id);
   expect(errors.map(({ url, code }) => [url, code]).sort()).toEqual([
     ['http://numbers.test/23', 'step_quarantined'],
     ['http://numbers.test/7', 'step_quarantined'],
   ]);
-  running = false;
-  await collector.stop();
+  over.resolve();
   await supervised;
 });

@@ -7,7 +7,7 @@ import { jest } from '@jest/globals';
 import type { Item, Job } from '@magpie/contracts';
 import { World } from './world.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(600_000);
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ADDRESS = 'http://127.0.0.1:8080';
@@ -34,6 +34,8 @@ async function blocks(language: string): Promise<string[]> {
   return [...chapter.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block]) =>
     (block as string)
       .replaceAll(ADDRESS, world.platform.url)
+      // Long enough to be met on its way.
+      .replaceAll('--limit-rate 4M', '--limit-rate 2M')
       .replaceAll('https://example.org', world.site.url),
   );
 }
@@ -49,8 +51,10 @@ const run = (command: string, args: string[]): Promise<string> =>
 /** Runs the commands one after another, ended by the first that fails, and gives what they left in the shell. */
 async function shell(commands: string[]): Promise<Record<(typeof LEFT)[number], string>> {
   const curl = 'curl() { command curl -sS --fail-with-body "$@"; }';
+  // A reader sees for himself how far the upload is.
+  const sleep = `sleep() { until curl $api/job-status/$large/ | grep -Eq '"state":"(running|paused)"'; do command sleep 0.2; done; }`;
   const tell = LEFT.map((name) => `echo "${name}=$${name}"`).join('\n');
-  const said = await run('bash', ['-euc', [curl, ...commands, `echo; echo left:`, tell].join('\n')]);
+  const said = await run('bash', ['-euc', [curl, sleep, ...commands, `echo; echo left:`, tell].join('\n')]);
   const left = said.slice(said.lastIndexOf('\nleft:\n')).trim().split('\n').slice(1);
   return Object.fromEntries(left.map((line) => line.split(/=(.*)/))) as Record<(typeof LEFT)[number], string>;
 }

@@ -69,7 +69,7 @@ export class World {
   async call<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
     const answer = await fetch(new URL(path, this.platform.url), {
       method,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
       ...(body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
@@ -114,7 +114,7 @@ export class World {
   async eventually<T>(
     ask: () => Promise<T> | T,
     holds: (value: T) => boolean,
-    ms = 60_000,
+    ms = 120_000,
     every = 50,
   ): Promise<T> {
     const deadline = Date.now() + ms;
