@@ -9,6 +9,7 @@ export class SourceCatalogue {
   readonly #store: Store;
   #sources = new Map<string, SourceDocument>();
   #readAt = 0;
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(store: Store) {
     this.#store = store;
@@ -25,11 +26,25 @@ export class SourceCatalogue {
     this.#readAt = 0;
   }
 
-  async refresh(): Promise<void> {
-    if (Date.now() - this.#readAt < REFRESH_MS) return;
-    this.#readAt = Date.now();
-    const found = (await this.#store.sources.collection.find({}).toArray()) as unknown as SourceDocument[];
-    this.#sources = new Map(found.map((source) => [source._id, source]));
+  /** Whoever comes while it is read waits for that: no result is taken in by terms that are not there yet. */
+  refresh(): Promise<void> {
+    if (Date.now() - this.#readAt >= REFRESH_MS) {
+      this.#readAt = Date.now();
+      // One after the other, so that what was read last stays.
+      const read = (): Promise<void> => this.#read();
+      this.#reading = this.#reading.then(read, read);
+    }
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const found = (await this.#store.sources.collection.find({}).toArray()) as unknown as SourceDocument[];
+      this.#sources = new Map(found.map((source) => [source._id, source]));
+    } catch (error) {
+      this.#readAt = 0;
+      throw error;
+    }
   }
 
   /** Whether a collector of the source has said so lately (they do every 15 s). */
