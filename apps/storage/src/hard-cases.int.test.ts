@@ -1,18 +1,17 @@
 /** What is hard about many jobs, hosts, replicas and clocks at once. */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { jest } from '@jest/globals';
 import { createBroker, type Broker } from '@magpie/broker';
 import { hostKey, newId } from '@magpie/domain';
 import { createLogger } from '@magpie/service-kit';
-import { removeJob, type JobDocument } from '@magpie/store';
+import { removeJob, type JobDocument, type Store } from '@magpie/store';
 import { startStorage } from './app.ts';
 import { HostPacer } from './dispatch/hosts.ts';
-import { addsUp, done, found, image, page, pause, World } from './testing/world.ts';
+import { SourceCatalogue } from './dispatch/sources.ts';
+import { addsUp, done, found, image, page, pause, SOURCE, World } from './testing/world.ts';
 
 const HOST = 'http://site.test';
 const img = (n: number): string => `${HOST}/img/${n}.png`;
-jest.setTimeout(90_000);
 
 let world: World;
 const extra: { close(): Promise<void> }[] = [];
@@ -312,10 +311,10 @@ const storageOptions = (w: World) => ({
   MAGPIE_STEP_TIMEOUT: 60_000,
 });
 
-async function ownStorage(w: World, wrap: (broker: Broker) => Broker = (b) => b) {
+async function ownStorage(w: World, wrap: (broker: Broker) => Broker = (b) => b, store: Store = w.store) {
   const broker = createBroker({ url: process.env['MAGPIE_TEST_AMQP_URL']!, prefix: w.prefix });
   const storage = await startStorage({
-    store: w.store,
+    store,
     broker: wrap(broker),
     log: createLogger({ name: 'own', level: 'silent' as never }),
     options: storageOptions(w),
@@ -336,6 +335,8 @@ async function ownStorage(w: World, wrap: (broker: Broker) => Broker = (b) => b)
 test('a director that was slow to publish does not dispatch what its successor dispatched', async () => {
   world = await World.make({}, { storages: 0 });
   let slowed = false;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
   await ownStorage(
     world,
     (broker) =>
@@ -345,14 +346,19 @@ test('a director that was slow to publish does not dispatch what its successor d
           if (typeof value !== 'function') return value;
           if (name !== 'publishMany') return value.bind(target);
           return async (...args: unknown[]) => {
-            if (!slowed) {
-              slowed = true;
-              await pause(8000);
-            }
+            slowed = true;
+            await gate;
             return (value as (...a: unknown[]) => Promise<void>).apply(target, args);
           };
         },
       }),
+    {
+      ...world.store,
+      get locks() {
+        if (slowed) throw new Error('it cannot renew its lock');
+        return world.store.locks;
+      },
+    },
   );
   await world.store.prepare();
   images(world, () => undefined);
@@ -363,7 +369,17 @@ test('a director that was slow to publish does not dispatch what its successor d
     (s) => s,
   );
   await world.addStorage();
-  await pause(11_000);
+  // The successor has looked at what was left, and would have dispatched it in the same turn.
+  await world.eventually(
+    () => world.store.dispatches.countDocuments({}),
+    (left) => left === 0,
+  );
+  open();
+  await world.eventually(
+    () => world.seen.length,
+    (n) => n > 0,
+  );
+  await pause(1000);
   expect(world.seen.map(({ kind }) => kind)).toEqual(['start']);
 });
 
@@ -387,6 +403,15 @@ test('after an outage of storage longer than a lease, what was done is not fetch
   await ownStorage(world);
   await pause(4000);
   expect(world.seen.filter((s) => s.kind === 'image').length).toBe(300);
+});
+
+test('who asks for the sources while they are read waits until they are known', async () => {
+  world = await World.make();
+  const sources = new SourceCatalogue(world.store);
+  const first = sources.refresh();
+  await sources.refresh();
+  expect(sources.get(SOURCE)).toMatchObject({ batch: { image: 10, page: 2 } });
+  await first;
 });
 
 test('after a pause that it asked for, a host gets one step first', async () => {
@@ -453,9 +478,14 @@ test('abort is repeated while a step of a terminating job is under way', async (
     () => world.seen.length,
     (n) => n === 2,
   );
+  // The time in which it is repeated ends when the test says so.
+  world.clock.advance(3_600_000);
   await world.control(a, 'terminate');
-  await world.until(a, 'terminated');
   expect(await world.told('abort', 2)).toBeGreaterThan(1);
+  await world.store.jobs.collection.updateOne({ _id: a, 'history.to': 'terminating' } as never, {
+    $set: { 'history.$.at': new Date(0) },
+  });
+  await world.until(a, 'terminated');
 });
 
 test('a job that waits for one host goes on with another when it can', async () => {
@@ -546,7 +576,11 @@ test.each([1, 2])('whatever people do, the books are right in the end (%s)', asy
       (j) => over.includes(j.state),
     );
   }
-  await pause(500);
+  // A director ends its dispatch after the steps that it published.
+  await world.eventually(
+    () => world.store.dispatches.countDocuments({}),
+    (left) => left === 0,
+  );
   const wrong: unknown[] = [];
   for (const id of jobs) {
     const job = await world.job(id);

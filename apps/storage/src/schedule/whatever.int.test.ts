@@ -1,11 +1,9 @@
 /** Jobs with schedules and keys, with people, faults and a clock that moves at them all the time. */
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import type { NextStep, Provider, StepWork } from '@magpie/contracts';
 import { nextDayIn, planSchedule } from '@magpie/domain';
 import { changeJob, createCredential, updateCredential, type QuotaDocument } from '@magpie/store';
 import { addsUp, done, found, pause, World, type Answer } from '../testing/world.ts';
-
-jest.setTimeout(120_000);
 
 const ZONE = 'America/Los_Angeles';
 const COSTS: Record<string, number> = { search: 10, videos: 1 };
@@ -118,6 +116,7 @@ test('whatever happens, no unit is spent twice, no two runs are open, and every 
           .toArray()
       ).map((row) => Number(row['n'])),
     );
+  await world.eventually(openRuns, (most) => most === 1);
   const overlaps: number[] = [];
   const ends = performance.now() + 15_000;
   while (performance.now() < ends) {
@@ -130,10 +129,12 @@ test('whatever happens, no unit is spent twice, no two runs are open, and every 
     if (chance(0.1)) overlaps.push(await openRuns());
     await pause(Math.random() * 120);
   }
+  // What was spent had been taken before: what is taken is read afterwards.
+  const before = { ...spent };
   const quotas = (await world.store.quotas.collection.find({}).toArray()) as unknown as QuotaDocument[];
   for (const { project, used, unitsPerDay } of quotas) {
     expect(used).toBeLessThanOrEqual(unitsPerDay as number);
-    expect(spent[project]).toBeLessThanOrEqual(used);
+    expect(before[project]).toBeLessThanOrEqual(used);
   }
   calm = true;
   for (const id of ids) await updateCredential(world.store, id, { unitsPerDay: null, state: 'active' });
@@ -150,7 +151,6 @@ test('whatever happens, no unit is spent twice, no two runs are open, and every 
       ({ state }) => over.includes(state),
     );
   }
-  await pause(500);
   const wrong: unknown[] = [];
   for (const id of jobs) {
     const job = await world.job(id);
@@ -182,6 +182,6 @@ test('whatever happens, no unit is spent twice, no two runs are open, and every 
     left: [],
     dead: 0,
   });
-  expect(Math.max(...overlaps)).toBe(1);
+  expect(overlaps.filter((most) => most > 1)).toEqual([]);
   expect(Object.keys(spent).sort()).toEqual(['one', 'two']);
 });

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { EXCHANGES, stepsAloneQueue, stepsQueue, type Broker } from '@magpie/broker';
 import { brokerSuite, type BrokerSuite } from '@magpie/broker/testing';
 import {
@@ -23,6 +24,10 @@ export type Answer = Record<string, unknown> & { outcome: Outcome['outcome'] };
 export type Script = (step: StepWork) => Promise<Answer | undefined> | Answer | undefined;
 
 export const SOURCE = 'web-images';
+
+/** A test waits several times, each time for so many looks at least; only what hangs is to end by it. */
+const LOOKS = 800;
+jest.setTimeout(150_000);
 
 export class World {
   readonly store: Store;
@@ -179,10 +184,10 @@ export class World {
     return found as unknown as JobDocument;
   }
 
-  /** Waits for a state; throws after 20 s with where the job is. */
+  /** Waits for a state; throws after 40 s with where the job is. */
   async until(id: string, state: JobState): Promise<JobDocument> {
     let job = await this.job(id);
-    for (let i = 0; i < 400 && job.state !== state; i++) {
+    for (let i = 0; i < LOOKS && job.state !== state; i++) {
       await pause(50);
       job = await this.job(id);
     }
@@ -201,7 +206,7 @@ export class World {
 
   async eventually<T>(what: () => Promise<T> | T, holds: (value: T) => boolean): Promise<T> {
     let value = await what();
-    for (let i = 0; i < 400 && !holds(value); i++) {
+    for (let i = 0; i < LOOKS && !holds(value); i++) {
       await pause(50);
       value = await what();
     }
