@@ -72,6 +72,8 @@ export async function heldBy(
   const collect = runInNewContext('gc') as () => void;
   const held = () => {
     collect();
+    // Buffers are freed beside it; it begins when those of the one before are.
+    collect();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
   };
