@@ -6,7 +6,7 @@ import { ApiWorld, pageNames } from './api/api-world.ts';
 import { searchForSecrets, SORTS } from './api/canary.ts';
 import { addsUp, pause, range, type World } from './world.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(600_000);
 
 const DAY = 86_400_000;
 let api: ApiWorld;
@@ -88,7 +88,7 @@ test('a minute begins: faults of every sort at Instagram and Facebook, whose err
   for (const name of ['first', 'second', 'third']) keys.push((await api.addKey('facebook', name)).id);
   await api.addKey('instagram', 'first');
   const at = (tag: string, edge: string): RegExp => new RegExp(`${instagram.hashtagId(tag)}/${edge}.*`);
-  instagram.faults.set('5xx', { times: 1, echo: true, path: /recent_media.*after=/ });
+  instagram.faults.set('5xx', { times: 1, echo: true, path: at('cricket', 'recent_media.*after=') });
   instagram.faults.set('truncatedJson', { times: 1, path: at('закат', 'top_media') });
   instagram.faults.set('changedTypes', { times: 1, path: at('tea', 'recent_media') });
   const jobs: Record<string, string> = {};
@@ -160,11 +160,14 @@ test('youtube-search: all videos of a period, then only what is new, each once, 
   expect(first).toMatchObject({ state: 'completed', counts: { stored: truth().length } });
   expect(await urls(id, 'video')).toEqual(truth());
   expect(truth().length).toBeGreaterThan(100);
+  // The next run may have begun.
+  const asked = youtube.requests.filter(({ at }) => at <= Date.parse(first.endedAt!));
+  const askedFor = (edge: RegExp): number => asked.filter(({ path }) => edge.test(path)).length;
   // What the double says of the number of results is a guess, and entries that are no videos take a place.
-  expect(youtube.count(/search$/)).toBeLessThanOrEqual(pages(truth()) + 2);
-  expect(youtube.count(/videos$/)).toBeLessThanOrEqual(pages(truth()) + 1);
-  expect(first.counts.requests).toBe(youtube.requests.length);
-  await api.ranTo(id, 2);
+  expect(askedFor(/search$/)).toBeLessThanOrEqual(pages(truth()) + 2);
+  expect(askedFor(/videos$/)).toBeLessThanOrEqual(pages(truth()) + 1);
+  expect(first.counts.requests).toBe(asked.length);
+  await api.completed(id, 2);
   const before = youtube.count(/videos$/);
   const fresh = youtube.publish(3, { topic: 'cricket' });
   await world.eventually(
@@ -180,7 +183,10 @@ test('youtube-search: all videos of a period, then only what is new, each once, 
   expect(quiet.length).toBeGreaterThan(0);
   for (const { counts } of quiet) expect([counts.requests, counts.units]).toEqual([1, 100]);
   expect(ended.units).toBe(youtube.units('wide'));
-  expect((await api.key(wide.id)).usedToday).toBe(youtube.units('wide'));
+  await world.eventually(
+    async () => (await api.key(wide.id)).usedToday,
+    (used) => used === youtube.units('wide'),
+  );
   await api.removeKey(wide.id);
 
   const videos = await world.list<Video>('/videos/');
@@ -249,7 +255,10 @@ test('three keys of two projects, three collectors, two storages: spent to the u
     if (all.length <= 150) expect(await urls(id, 'video')).toEqual(all.toSorted());
   }
   expect(youtube.requests.filter(({ status }) => status !== 200)).toEqual([]);
-  expect(await units([...ids, late.id])).toEqual([...spent(), youtube.units('late')]);
+  await world.eventually(
+    () => units([...ids, late.id]),
+    (used) => JSON.stringify(used) === JSON.stringify([...spent(), youtube.units('late')]),
+  );
   const ended = await Promise.all(jobs.map((id) => api.over(id)));
   const total = (youtube.charges as readonly { units: number }[]).reduce(
     (sum, charge) => sum + charge.units,
@@ -364,16 +373,22 @@ test('a schedule over the API: runs are listed, paused, changed; what only the j
     () => world.job(id),
     ({ nextRunAt }) => Date.parse(nextRunAt ?? '') > Date.now() + 3_000_000,
   );
-  const kept = await api.kept(id);
+  // One more run may be under way.
+  const { kept } = await world.eventually(
+    async () => ({ kept: await api.kept(id), samples: (await world.job(id)).samples }),
+    ({ kept, samples }) => [...kept.values()].flat().length === samples,
+  );
   for (const rounds of kept.values()) expect(new Set(rounds).size).toBe(rounds.length);
-  expect([...kept.values()].flat().length).toBe((await world.job(id)).samples);
   expect((await world.control(id, 'terminate')).status).toBe(202);
   await world.until(id, 'terminated');
   await world.eventually(
     async () => (await api.sampled(measured)).size,
     (left) => left === 0,
   );
-  expect((await api.sampled(pageNames(311, 5))).size).toBe(5);
+  await world.eventually(
+    async () => (await api.sampled(pageNames(311, 5))).size,
+    (left) => left === 5,
+  );
   await api.over(other);
 
   const tag = await world.submit(
@@ -403,7 +418,7 @@ test('the minute is over: asked again then and once, everything is there once, a
   const { instagram, facebook } = api;
   await minute.faults;
   for (const [tag, id] of Object.entries(minute.instagram)) {
-    const ended = await world.until(id, 'completed', 90_000);
+    const ended = await world.until(id, 'completed', 240_000);
     expect([tag, await urls(id, 'post')]).toEqual([tag, links(listed(tag))]);
     expect(ended.counts.failed).toBe(0);
     const bound = pages(instagram.recentMedia(tag)) + pages(instagram.topMedia(tag));
@@ -418,7 +433,7 @@ test('the minute is over: asked again then and once, everything is there once, a
     const [first, second] = again[0] as [number, number];
     expect(second - first).toBeGreaterThanOrEqual(60_000);
   }
-  const run = await api.ranTo(minute.facebook, 1, 90_000);
+  const run = await api.ranTo(minute.facebook, 1, 240_000);
   expect(run).toMatchObject({ state: 'completed', counts: { samples: 200 } });
   expect(Date.parse(run.endedAt!) - Date.parse(run.startedAt!)).toBeGreaterThanOrEqual(60_000);
   for (const name of ['429', '5xx', 'expiredToken', 'truncatedJson', 'changedTypes'] as const)
