@@ -97,7 +97,7 @@ beforeAll(async () => {
   const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   expect(exitCode).toBe(0);
   broken = JSON.parse(output) as string[][];
-}, 300_000);
+}, 600_000);
 
 describe('the lint', () => {
   it.each(CASES.map(([file, code, rule], index) => ({ file, code, rule, index })))(

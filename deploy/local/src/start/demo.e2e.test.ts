@@ -182,7 +182,7 @@ it('shows something of each source, and at the next start goes on with the same 
   const demo = items.filter(({ name }) => name === 'demo').map(({ state }) => state);
   expect(demo).toEqual(['active', 'active', 'active']);
   expect(await second.stop()).toBe(0);
-}, 400_000);
+}, 600_000);
 
 it('is not started without the demo on its data', async () => {
   const started = new Start(['--no-demo', '--data', data, '--port', String(port)], env);

@@ -79,7 +79,7 @@ it('makes a collector that passes lint, types, format and its tests, the conform
   expect(await run('nx', 'show', 'project', '@magpie/new-source', '--json')).toMatchObject({
     output: expect.stringMatching(/"type:collector".*|"targets".*"lint".*/s),
   });
-}, 600_000);
+}, 900_000);
 
 it.each(['Bad_Id', '../escape', 'web-images'])(
   'refuses the id %s and writes nothing',
