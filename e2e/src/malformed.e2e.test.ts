@@ -5,7 +5,7 @@ import { jest } from '@jest/globals';
 import type { CreateImport, Job } from '@magpie/contracts';
 import { addsUp, World } from './world.ts';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 const MB = 1024 * 1024;
 
@@ -304,6 +304,7 @@ async function brought([, name, content, , asked = {}]: Case, kind: string): Pro
   const job = await world.eventually(
     () => world.job(taken.id),
     ({ state }) => ENDED.includes(state),
+    400_000,
   );
   await world.control(job.id, 'terminate');
   await world.until(job.id, 'terminated');

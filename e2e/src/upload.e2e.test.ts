@@ -9,7 +9,7 @@ import { jest } from '@jest/globals';
 import type { Job } from '@magpie/contracts';
 import { pause, World } from './world.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(600_000);
 
 const MB = 1024 * 1024;
 const SIZE = 2048 * MB;
@@ -36,14 +36,12 @@ const act = async (id: string, action: string): Promise<void> => {
 const jobStatus = async (id: string): Promise<Job> =>
   (await world.call<Job>('GET', `/api/v1/job-status/${id}/`)).body;
 
-const until = (id: string, holds: (job: Job) => boolean, ms = 60_000): Promise<Job> =>
-  world.eventually(() => jobStatus(id), holds, ms);
+const until = (id: string, holds: (job: Job) => boolean): Promise<Job> =>
+  world.eventually(() => jobStatus(id), holds);
 
 /** Makes the bytes as they are taken; no two blocks are the same. */
 class Sending {
   sent = 0;
-  /** When the last of them was taken. */
-  sentAt = 0;
   readonly answer: Promise<{ status: number; body: { code?: string; state?: string } }>;
   readonly #hash = createHash('sha256');
   readonly #request;
@@ -78,7 +76,6 @@ class Sending {
       block.writeUInt32LE(n);
       this.#hash.update(block);
       this.sent += block.length;
-      this.sentAt = performance.now();
       yield block;
     }
   }
@@ -116,19 +113,19 @@ test('2 GiB, paused on the way', async () => {
   try {
     await until(id, (job) => (job.transfer?.bytes ?? 0) > 256 * MB);
     await act(id, 'pause');
-    const asked = performance.now();
     const part = join(uploads(), `${id}.part`);
-    const paused = await until(id, ({ state }) => state === 'paused', 10_000);
+    const paused = await until(id, ({ state }) => state === 'paused');
     const written = (await stat(part)).size;
     expect(paused.transfer?.bytes).toBe(written);
-    // It goes on until the kernel's buffers of the four sockets are full: 16 to 40 MB, which took this sender 140 ms at
-    // most on the machine where it was measured. A slower one takes as much longer.
-    while (performance.now() - Math.max(asked, sending.sentAt) < 1000) await pause(100);
-    expect(sending.sentAt - asked).toBeLessThan(3000);
-    const { sent } = sending;
+    // It goes on until the kernel's buffers of the four sockets are full: 16 to 40 MB. Then it stalls.
+    let sent = -1;
+    await world.eventually(
+      () => [sent, (sent = sending.sent)],
+      ([before, now]) => before === now,
+      undefined,
+      3000,
+    );
     expect(sent - written).toBeLessThan(64 * MB);
-    await pause(2000);
-    expect(sending.sent).toBe(sent);
     expect((await stat(part)).size).toBe(written);
     expect((await jobStatus(id)).transfer?.bytes).toBe(written);
 
@@ -151,14 +148,14 @@ test('2 GiB, paused on the way', async () => {
   }
 });
 
-test('terminated through nginx: the sender is told, and nothing is left within a second', async () => {
+test('terminated through nginx: the sender is told, and nothing is left', async () => {
   const id = await newJob();
   const sending = new Sending(id, 100 * SIZE);
   await until(id, (job) => (job.transfer?.bytes ?? 0) > 16 * MB);
   await act(id, 'terminate');
   const { status, body } = await sending.answer;
   expect([status, body.code]).toEqual([410, 'upload_terminated']);
-  await until(id, ({ state }) => state === 'terminated', 5000);
+  await until(id, ({ state }) => state === 'terminated');
   expect((await readdir(uploads())).filter((name) => name.startsWith(id))).toEqual([]);
 });
 
@@ -170,7 +167,7 @@ test('the gateway dies in the middle: the job says so, what came is gone, and it
   await gateway.kill();
   await sending.answer.catch(() => undefined);
   await gateway.start();
-  const job = await until(id, ({ state }) => state === 'failed', 60_000);
+  const job = await until(id, ({ state }) => state === 'failed');
   expect(job.error?.code).toBe('upload_cut_off');
   expect((await readdir(uploads())).filter((name) => name.startsWith(id))).toEqual([]);
   const again = new Sending(id, 8 * MB);
