@@ -39,7 +39,13 @@ export function brokerSuite(url: string | undefined = process.env['MAGPIE_TEST_A
     });
     return { channel, close: () => model.close() };
   };
-  const channel = async (): Promise<Channel> => (await (bare ??= open())).channel;
+  const channel = async (): Promise<Channel> => {
+    bare ??= open().catch((error: unknown) => {
+      bare = undefined;
+      throw error;
+    });
+    return (await bare).channel;
+  };
 
   return {
     url,
