@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 const running: ChildProcess[] = [];
@@ -42,22 +41,23 @@ test('a configuration with faults names them all, and no secret', async () => {
 });
 
 test('without a broker it stays alive, is not ready, and ends in order when told to', async () => {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
   const { child, code, out } = run({
     AMQP_URL: 'amqp://user:hunter2@127.0.0.1:1',
-    HEALTH_PORT: String(port),
+    HEALTH_PORT: '0',
     LOG_LEVEL: 'info',
   });
-  const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
-  let alive: Response | undefined;
-  for (let i = 0; i < 200 && !alive; i++) {
-    await sleep(50);
-    alive = await ask('/healthz');
-  }
-  expect(alive?.status).toBe(200);
-  const ready = await ask('/readyz');
-  expect(ready?.status).toBe(503);
-  expect(await (await ask('/metrics'))?.text()).toContain('magpie_steps_running');
+  let said = '';
+  const port = await new Promise<string>((resolve) => {
+    child.stdout.on('data', (piece: Buffer) => {
+      said += piece.toString();
+      const [, found] = /"port":(\d+)/.exec(said) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+  });
+  const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+  expect((await ask('/healthz')).status).toBe(200);
+  expect((await ask('/readyz')).status).toBe(503);
+  expect(await (await ask('/metrics')).text()).toContain('magpie_steps_running');
   child.kill('SIGTERM');
   expect(await code).toBe(0);
   expect(await out).not.toContain('hunter2');

@@ -348,11 +348,13 @@ test('a page made to take long to read holds up nothing else', async () => {
   let hostile = '';
   for (let i = 0; hostile.length < 4_000_000; i++) hostile += `<a href=${i}><img src=${i}>`;
   site.route('/', hostile);
+  // What this thread works between two turns: it may also wait long for a processor.
   let longest = 0;
-  let last = performance.now();
+  let last = process.threadCpuUsage();
   const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
+    const { user, system } = process.threadCpuUsage(last);
+    longest = Math.max(longest, (user + system) / 1000);
+    last = process.threadCpuUsage();
   }, 5);
   const player = await createPlayer({ filesRoot });
   try {
@@ -367,7 +369,7 @@ test('a page made to take long to read holds up nothing else', async () => {
       },
     });
     const page = start?.outcome === 'done' ? start.next[0] : undefined;
-    last = performance.now();
+    last = process.threadCpuUsage();
     longest = 0;
     const outcome = await player.perform(source, page as never);
     expect(outcome?.outcome).toBe('done');
@@ -376,5 +378,5 @@ test('a page made to take long to read holds up nothing else', async () => {
     await player.close();
     await source.close();
   }
-  expect(longest).toBeLessThan(1_000);
+  expect(longest).toBeLessThan(400);
 });

@@ -9,4 +9,4 @@ test('--help lists its own variable beside those of every collector', async () =
   });
   expect(stdout).toMatch(/YOUTUBE_API_URL/);
   expect(stdout).toMatch(/MAGPIE_SECRET/);
-}, 30_000);
+});

@@ -221,8 +221,10 @@ test.each([
 });
 
 test('a time that the provider names is told, one that it does not name is not', async () => {
+  const before = Date.now();
   const named = await outcomeOf('call', { status: 429, headers: { 'retry-after': '120' } });
-  expect(Math.abs((named as { until: number }).until - Date.now() - 120_000)).toBeLessThan(30_000);
+  expect((named as { until: number }).until).toBeGreaterThanOrEqual(before + 120_000);
+  expect((named as { until: number }).until).toBeLessThanOrEqual(Date.now() + 120_000);
   expect(await outcomeOf('call', { status: 429 })).not.toHaveProperty('until');
 });
 

@@ -157,7 +157,7 @@ describe('the connector by itself', () => {
     });
 
   test.each(['127.0.0.1', '::1', '[::1]', '::ffff:7f00:1'])('refuses the literal %s', async (hostname) => {
-    const connector = guardedConnector({ allow: [], connectMs: 1000 });
+    const connector = guardedConnector({ allow: [], connectMs: 15_000 });
     expect(await dial(connector, hostname)).toEqual({ code: 'blocked_address', connected: false });
     expect(target.connections.count).toBe(0);
   });
@@ -165,7 +165,7 @@ describe('the connector by itself', () => {
   test('refuses a socket that turns out to lead elsewhere', async () => {
     const elsewhere = guardedConnector({
       allow: [],
-      connectMs: 1000,
+      connectMs: 15_000,
       open: () => (options, callback) => {
         const socket = connect(Number(options.port), '127.0.0.1', () => callback(null, socket));
         return socket;
@@ -175,7 +175,7 @@ describe('the connector by itself', () => {
   });
 
   test('opens what is allowed', async () => {
-    const connector = guardedConnector({ allow: LOOPBACK, connectMs: 1000 });
+    const connector = guardedConnector({ allow: LOOPBACK, connectMs: 15_000 });
     expect(await dial(connector, '127.0.0.1')).toEqual({ connected: true });
   });
 });

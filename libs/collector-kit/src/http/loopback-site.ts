@@ -99,11 +99,11 @@ export async function errorOf(promise: Promise<unknown>): Promise<{
   throw new Error('it was expected to fail');
 }
 
-/** Polls until it is true; fails after `ms`. */
-export async function until(condition: () => boolean, ms = 1000): Promise<void> {
-  const end = Date.now() + ms;
+/** Polls until it is true; fails after 15 s, before any limit of the client's would make it so. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 15_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`not within ${ms} ms`);
+    if (Date.now() > end) throw new Error('not within 15 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -87,7 +87,7 @@ export async function createDispatcher(source: string): Promise<TestDispatcher> 
     },
     control: (body) =>
       broker.publish({ exchange: EXCHANGES.control, routingKey: '', type: MESSAGES.control, body }),
-    until: async (count, ms = 15_000) => {
+    until: async (count, ms = 30_000) => {
       await eventually(
         () => outcomes.length >= count,
         ms,
@@ -95,7 +95,7 @@ export async function createDispatcher(source: string): Promise<TestDispatcher> 
       );
       return outcomes;
     },
-    announced: async (ms = 10_000) => {
+    announced: async (ms = 30_000) => {
       await eventually(
         () => announced.length > 0,
         ms,
@@ -118,10 +118,9 @@ export async function createDispatcher(source: string): Promise<TestDispatcher> 
       await consumer.ready;
       await eventually(
         () => taken > 0,
-        5_000,
+        30_000,
         () => 'nothing to take',
       );
-      await sleep(100);
       await dying.close({ timeoutMs: 0 });
     },
     depth: () => suite.depth(stepsQueue(source)),
