@@ -153,10 +153,11 @@ describe('refused', () => {
 
   it('too large, known beforehand or not, as a body or in a form', async () => {
     for (const options of [
-      { bytes: 40 * MB, headers: { 'content-length': String(40 * MB) } },
-      { bytes: 40 * MB },
+      // More than the buffers of two sockets take beside what may be uploaded.
+      { bytes: 100 * MB, headers: { 'content-length': String(100 * MB) } },
+      { bytes: 100 * MB },
       {
-        bytes: 40 * MB,
+        bytes: 100 * MB,
         headers: { 'content-type': 'multipart/form-data; boundary=XX' },
         head: '--XX\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n',
       },
