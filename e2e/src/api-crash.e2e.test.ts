@@ -13,7 +13,7 @@ let world: World;
 beforeAll(async () => {
   api = await ApiWorld.make({
     replicas: { storage: 2, 'instagram-hashtag': 1, 'facebook-pages': 2 },
-    instagram: { posts: 5000, topMedia: 400, tags: ['sunset', 'cricket'] },
+    instagram: { posts: 1700, topMedia: 400, tags: ['sunset', 'cricket'] },
   });
   world = api.world;
   await api.addKey('instagram', 'one');

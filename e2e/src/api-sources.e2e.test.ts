@@ -16,7 +16,7 @@ beforeAll(async () => {
   api = await ApiWorld.make({
     replicas: { storage: 2, 'instagram-hashtag': 1, 'youtube-search': 3, 'facebook-pages': 2 },
     env: { MAGPIE_MAX_ATTEMPTS: '3' },
-    instagram: { posts: 1500, topMedia: 120 },
+    instagram: { posts: 500, topMedia: 120 },
     youtube: {
       videos: 6000,
       goneOneIn: 0,

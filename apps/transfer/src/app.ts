@@ -22,6 +22,8 @@ export interface TransferDeps {
   broker: Broker;
   log: Logger;
   options: TransferOptions;
+  /** How often old files are looked for; default a minute. */
+  tidyEveryMs?: number;
 }
 
 /** Begins to work on transfers. `close` leaves what is under way at its last checkpoint; idempotent. */
@@ -30,6 +32,7 @@ export async function startTransfer({
   broker,
   log,
   options,
+  tidyEveryMs,
 }: TransferDeps): Promise<{ close(): Promise<void> }> {
   const places = placesBelow(options.MAGPIE_DATA);
   await mkdir(places.uploads, { recursive: true });
@@ -60,6 +63,7 @@ export async function startTransfer({
     store,
     places,
     onError: (err) => log.error({ err }, 'old files were not removed; tried again'),
+    everyMs: tidyEveryMs,
   });
   return {
     close: async () => {

@@ -84,6 +84,8 @@ export class ApiWorld {
     const instagram = await startInstagramDouble({
       host: '127.0.81.1',
       tokens: instagramTokens,
+      // None is older than the 24 hours of the recent posts before the tests have ended.
+      from: Date.now() - 20 * 3_600_000,
       ...doubles.instagram,
     });
     const facebook = await startFacebookDouble({ host: '127.0.81.2', tokens: facebookTokens });

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { jest } from '@jest/globals';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import iconv from 'iconv-lite';
@@ -18,6 +19,8 @@ import {
   type Row,
 } from './index.ts';
 import { ReadFault } from './row.ts';
+
+jest.setTimeout(180_000);
 
 const MIB = 1024 * 1024;
 const LIMITS: ReadLimits = { maxBytes: 1e12, maxRows: 1e9, maxColumns: 1000, maxCell: MIB, maxLine: 8 * MIB };

@@ -76,6 +76,8 @@ export class World {
     const service = await startTransfer({
       store,
       broker,
+      // Tests do it themselves, and look at what it did.
+      tidyEveryMs: 3_600_000,
       log: createLogger({ name: 'transfer', level: process.env['LOG_LEVEL'] === 'info' ? 'info' : 'fatal' }),
       options: {
         MAGPIE_DATA: this.data,

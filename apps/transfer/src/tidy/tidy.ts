@@ -35,7 +35,7 @@ export interface TidyOptions {
   store: Store;
   places: Places;
   onError: (error: unknown) => void;
-  everyMs?: number;
+  everyMs?: number | undefined;
   graceMs?: number;
   partMs?: number;
 }
