@@ -19,7 +19,7 @@ const servers = {
 
 export default {
   // No test asserts a time by it: only what hangs is to end, also on a machine with other work.
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   projects: ['unit', 'int', 'e2e'].map((kind) => ({
     ...common,
     displayName: kind,
