@@ -63,12 +63,12 @@ export class World {
     await world.broker.declare(stepsQueue(SOURCE));
     await world.broker.declare(stepsAloneQueue(SOURCE));
     await world.announce();
-    world.broker.subscribe({
+    await world.broker.subscribe({
       exchange: EXCHANGES.control,
       bindingKeys: ['#'],
       types: [MESSAGES.control],
       handler: ({ body }) => void world.controls.push(body),
-    });
+    }).ready;
     for (const queue of [stepsQueue(SOURCE), stepsAloneQueue(SOURCE)])
       world.broker.consume({
         queue,
