@@ -1,8 +1,8 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
 import { freePort } from './ports.ts';
-import { amqpAnswers, rabbitmqctl } from './rabbitmq.ts';
+import { amqpAnswers, rabbitmqctl, startRabbitmq } from './rabbitmq.ts';
 import { startServers, type StartServersOptions } from './servers.ts';
 import { makeTestDirectory, startPrivateServers } from './testing/test-servers.ts';
 
@@ -108,6 +108,26 @@ describe('servers of our own', () => {
     await expect(amqpAnswers('127.0.0.1', ports.rabbitmq)).rejects.toThrow();
     await rm(data, { recursive: true, force: true });
   }, 180_000);
+
+  it('end in order though they miss that they are to: RabbitMQ is told again', async () => {
+    const data = await makeTestDirectory();
+    const binary = join(data, 'rabbitmq-server');
+    const log = join(data, 'logs', 'rabbitmq.log');
+    const script = 'told() { [ -n "$once" ] && { echo over; exit; }; once=1; }; trap told TERM; echo begun';
+    await writeFile(binary, `#!/bin/sh\n${script}\nwhile :; do sleep 0.1; done\n`, { mode: 0o755 });
+    const aborted = new AbortController();
+    const ports = { rabbitmq: await freePort() };
+    const { signal } = aborted;
+    const starting = startRabbitmq(binary, { data, env: noServers, say, signal, ports, only: undefined });
+    const begun = async (): Promise<void> => {
+      while (!(await readFile(log, 'utf8').catch(() => '')).includes('begun'))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      aborted.abort();
+    };
+    await Promise.all([expect(starting).rejects.toThrow(/abort/i), begun()]);
+    expect(await readFile(log, 'utf8')).toMatch(/^over$/m);
+    await rm(data, { recursive: true, force: true });
+  });
 });
 
 describe('servers of others', () => {
