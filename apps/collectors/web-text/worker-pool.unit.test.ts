@@ -20,13 +20,13 @@ async function codeOf(promise: Promise<unknown>): Promise<unknown> {
 it('extracts what extractText does', async () => {
   const pages = await Promise.all([1, 2, 3].map(() => extractInWorker(page, URL_OF_PAGE)));
   for (const found of pages) expect(found).toEqual(extractText(page, URL_OF_PAGE));
-}, 60_000);
+});
 
 it('takes plain text as it is', async () => {
   const text = 'The quick brown fox jumps over the lazy dog,\r\nand then it sleeps in the shade of the barn.';
   const found = await extractInWorker(text, 'https://courier.example/a.txt', { isPlain: true });
   expect(found).toMatchObject({ text: text.replace('\r', ''), language: 'en', wordCount: 19 });
-}, 60_000);
+});
 
 it('starts another thread after a page that takes too long, and goes on with the next one', async () => {
   // So long that it is not read before this thread has looked at the clock.
@@ -36,7 +36,7 @@ it('starts another thread after a page that takes too long, and goes on with the
   expect(await late).toBe('parse_timeout');
   expect((await next).title).toBe('Harbour ferry returns after nine years');
   await pool.close();
-}, 60_000);
+});
 
 it('keeps the caller running meanwhile', async () => {
   const pool = new ExtractionPool();
@@ -46,7 +46,7 @@ it('keeps the caller running meanwhile', async () => {
   clearInterval(timer);
   expect(turns).toBeGreaterThan(5);
   await pool.close();
-}, 60_000);
+});
 
 it('gives up a page when the signal aborts, waiting or being read', async () => {
   const pool = new ExtractionPool();
@@ -62,7 +62,7 @@ it('gives up a page when the signal aborts, waiting or being read', async () => 
   expect((await third).title).toBe('Harbour ferry returns after nine years');
   await expect(pool.extract(page, URL_OF_PAGE, { signal: AbortSignal.abort() })).rejects.toThrow();
   await pool.close();
-}, 60_000);
+});
 
 it('refuses a page that needs more memory than a thread may have, and goes on', async () => {
   const pool = new ExtractionPool({ limits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 } });
@@ -70,7 +70,7 @@ it('refuses a page that needs more memory than a thread may have, and goes on', 
   expect(await large).toBe('parse_too_large');
   expect((await pool.extract(page, URL_OF_PAGE, { timeoutMs: 60_000 })).via).toBe('readability');
   await pool.close();
-}, 60_000);
+});
 
 it('ends an idle thread and starts another when it is needed', async () => {
   const pool = new ExtractionPool({ idleMs: 50 });
@@ -79,7 +79,7 @@ it('ends an idle thread and starts another when it is needed', async () => {
   while (pool.threads > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   expect((await pool.extract(page, URL_OF_PAGE, { timeoutMs: 60_000 })).via).toBe('readability');
   await pool.close();
-}, 60_000);
+});
 
 it('may be closed twice, refuses what waits, and leaves nothing running', async () => {
   const pool = new ExtractionPool();
@@ -88,4 +88,4 @@ it('may be closed twice, refuses what waits, and leaves nothing running', async 
   await pool.close();
   expect((await refused).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   await expect(pool.extract(page, URL_OF_PAGE)).rejects.toThrow('closed');
-}, 60_000);
+});

@@ -9,7 +9,7 @@ describe('with an admin key', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway({ env: { MAGPIE_ADMIN_KEY: KEY, MAGPIE_HOST: '0.0.0.0' } });
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const status = async (url: string, headers: Record<string, string> = {}) =>
@@ -78,7 +78,7 @@ describe('without an admin key', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway({ env: { MAGPIE_RATE_LIMIT: '60' } });
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   it('only loopback is bound to', () => {
@@ -198,5 +198,5 @@ describe('overloaded', () => {
     expect((await gateway.app.inject('/healthz')).statusCode).toBe(200);
     while ((await ask()).statusCode !== 200) await sleep(100);
     await gateway.close();
-  }, 120_000);
+  });
 });

@@ -90,7 +90,7 @@ beforeAll(async () => {
     limits: ['About 500 results a search.'],
   });
   await announce(gateway, 'instagram-hashtag', { provider: INSTAGRAM });
-}, 120_000);
+});
 afterAll(() => gateway.close());
 
 describe('keys', () => {

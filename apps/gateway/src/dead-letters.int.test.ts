@@ -11,7 +11,7 @@ describe('dead letters', () => {
   beforeAll(async () => {
     gateway = await startGateway();
     await gateway.listens();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const letter = async (_id: string, more: object = {}): Promise<void> => {

@@ -18,7 +18,7 @@ describe('exports', () => {
     gateway = await startGateway();
     jobId = await makeJob(gateway.app);
     await keep(gateway.store, jobId, [itemOf('https://example.org/one.png')]);
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const post = (payload: object, headers: Record<string, string> = {}) =>

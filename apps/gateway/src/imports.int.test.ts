@@ -41,7 +41,7 @@ beforeAll(async () => {
       { provider: { id: 'somebody', title: 'T', howTo: 'H.', operations: {}, steps: {}, perRun: {} } },
     ),
   ] as never);
-}, 120_000);
+});
 afterAll(async () => {
   await gateway.close();
   await rm(data, { recursive: true });

@@ -36,7 +36,7 @@ describe('items', () => {
     jobId = await makeJob(gateway.app);
     await keep(gateway.store, jobId, [sunset, magpie]);
     await gateway.store.items.collection.insertMany([crow, port] as never[]);
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const get = (url: string) => gateway.app.inject({ method: 'GET', url });

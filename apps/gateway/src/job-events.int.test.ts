@@ -20,7 +20,7 @@ describe.each([
     );
     if (amqpUrl === undefined) await gateway.listens();
     base = await gateway.listen();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   /** As storage does it: a new revision, with a transition or without, then a hint. */
@@ -116,7 +116,7 @@ describe('an event stream', () => {
   beforeAll(async () => {
     gateway = await startGateway({ env: { MAGPIE_MAX_STREAMS: '2' } });
     base = await gateway.listen();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   it('is 404 without a job, has a HEAD without a body, and a limit', async () => {

@@ -42,7 +42,7 @@ describe('schedules of jobs', () => {
       period: { from: 'start', to: 'end' },
       lastSeenAt: new Date(),
     });
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const send = (method: 'POST' | 'PATCH', url: string, payload: object) =>

@@ -13,7 +13,7 @@ describe('jobs', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const post = (url: string, payload?: object, headers: Record<string, string> = {}) =>

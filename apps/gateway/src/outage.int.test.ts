@@ -17,7 +17,7 @@ describe('without MongoDB', () => {
     gateway = await startGateway({
       store: { url: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, serverSelectionMs: 500 },
     });
-  }, 120_000);
+  });
   afterAll(async () => {
     await gateway.close();
     await proxy.close();
@@ -65,7 +65,7 @@ describe('without MongoDB', () => {
     await becomes(200, gateway, '/readyz');
     expect((await ask('GET', `/api/v1/jobs/${id}`)).json<Job>().state).toBe('queued');
     expect((await ask('POST', '/images_tasks', URLS)).statusCode).toBe(202);
-  }, 120_000);
+  });
 });
 
 describe('started before MongoDB', () => {
@@ -84,7 +84,7 @@ describe('started before MongoDB', () => {
     expect((await create()).statusCode).toBe(202);
     await gateway.close();
     await proxy.close();
-  }, 120_000);
+  });
 });
 
 describe('without RabbitMQ', () => {
@@ -119,5 +119,5 @@ describe('without RabbitMQ', () => {
       1,
     );
     await gateway.close();
-  }, 120_000);
+  });
 });

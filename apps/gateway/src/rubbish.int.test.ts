@@ -141,7 +141,7 @@ describe('rubbish', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   it.each(CASES)('%s', async (_name, { method = 'GET', url, payload, type }, status, code) => {

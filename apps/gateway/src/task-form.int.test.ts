@@ -35,7 +35,7 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   gateway = await startGateway({ env: { MAGPIE_SECRET: 'a-secret-that-seals-credentials' } });
-}, 120_000);
+});
 afterAll(() => gateway.close());
 
 beforeEach(async () => {

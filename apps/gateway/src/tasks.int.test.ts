@@ -9,7 +9,7 @@ describe('tasks', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await startGateway();
-  }, 120_000);
+  });
   afterAll(() => gateway.close());
 
   const get = (url: string) => gateway.app.inject({ method: 'GET', url });

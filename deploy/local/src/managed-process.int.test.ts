@@ -113,7 +113,7 @@ describe('a managed process', () => {
     expect(await processBegan(pid)).not.toBe('');
     parent.kill('SIGKILL');
     await gone(pid);
-  }, 30_000);
+  });
 
   it('stops what an earlier crash left, and refuses what another live start runs', async () => {
     const one = spec('exec sleep 600');

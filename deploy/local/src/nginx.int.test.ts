@@ -45,7 +45,7 @@ beforeAll(async () => {
     gatewayUrl,
     say: () => {},
   });
-}, 120_000);
+});
 
 afterAll(async () => {
   await nginx?.stop();

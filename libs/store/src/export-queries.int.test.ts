@@ -77,7 +77,7 @@ describe('what an export reads', () => {
         transfer: { kind: 'export', expiresAt: i % 4 ? null : new Date(i), lease: null },
       })) as never[],
     );
-  }, 60_000);
+  });
   afterAll(async () => {
     await store.connection.dropDatabase();
     await store.close();
@@ -310,7 +310,7 @@ describe('what an export reads', () => {
         const [order] = place;
         expect(rest).toEqual(expected.filter((id) => Number(id.slice(4)) * 1_000_000 >= order));
       }
-    }, 60_000);
+    });
 
     it('and says so where that is no help', async () => {
       const batches = exportBatches(store, { filter: {}, q: 'sparrow', bound }, { searchMs: 1 });

@@ -125,7 +125,7 @@ describe('every query of the gateway', () => {
     store = openStore({ url, database: `queries-${randomBytes(6).toString('hex')}` });
     await store.prepare();
     await fillIn(store);
-  }, 60_000);
+  });
   afterAll(async () => {
     await store.connection.dropDatabase();
     await store.close();

@@ -48,7 +48,7 @@ describe('every query of what is measured', () => {
     store = openStore({ url, database: `samples-${randomBytes(6).toString('hex')}` });
     await store.prepare();
     await fillIn(store);
-  }, 60_000);
+  });
   afterAll(async () => {
     await store.connection.dropDatabase();
     await store.close();

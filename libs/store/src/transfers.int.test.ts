@@ -10,7 +10,7 @@ beforeAll(async () => {
   if (!url) throw new Error('MAGPIE_TEST_MONGODB_URL is not set: these tests need a real MongoDB');
   store = openStore({ url, database: `due-${randomBytes(6).toString('hex')}` });
   await store.prepare();
-}, 60_000);
+});
 afterAll(async () => {
   await store.connection.dropDatabase();
   await store.close();

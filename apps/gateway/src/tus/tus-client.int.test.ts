@@ -252,6 +252,5 @@ describe('tus-js-client', () => {
       await gateway.close();
       await proxy.close();
     },
-    120_000,
   );
 });

@@ -5,7 +5,7 @@ import { BYTES, TusWorld } from '../testing/tus-world.ts';
 let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
-}, 120_000);
+});
 afterAll(() => world.close());
 
 /** The answer, read to its end. */
@@ -72,6 +72,5 @@ describe('what was answered before its body had come', () => {
         agent.destroy();
       }
     },
-    30_000,
   );
 });

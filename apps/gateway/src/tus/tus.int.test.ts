@@ -12,7 +12,7 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 let world: TusWorld;
 beforeAll(async () => {
   world = await TusWorld.make();
-}, 120_000);
+});
 afterAll(() => world.close());
 
 describe('what is announced', () => {

@@ -75,7 +75,6 @@ it.concurrent(
       await rm(data, { recursive: true, force: true });
     }
   },
-  120_000,
 );
 
 /** A disk of 8 MB; undefined where that may not be made. */
@@ -119,7 +118,7 @@ const why = data === undefined ? ' (skipped: to mount a tmpfs takes root)' : '';
     } finally {
       await gateway.close();
     }
-  }, 120_000);
+  });
 
   it('that has no room for another file: it is made when there is', async () => {
     const disk = data as string;
@@ -142,7 +141,7 @@ const why = data === undefined ? ' (skipped: to mount a tmpfs takes root)' : '';
       remount(1000);
       await gateway.close();
     }
-  }, 120_000);
+  });
 
   it('that is watched: nothing beyond the reserve is taken', async () => {
     const disk = data as string;
@@ -160,5 +159,5 @@ const why = data === undefined ? ' (skipped: to mount a tmpfs takes root)' : '';
     } finally {
       await gateway.close();
     }
-  }, 120_000);
+  });
 });

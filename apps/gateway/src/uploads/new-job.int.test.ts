@@ -11,7 +11,7 @@ let gateway: TestGateway;
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'magpie-new-job-'));
   gateway = await startGateway({ env: { MAGPIE_DATA: data, MAGPIE_DISK_RESERVE: '0' } });
-}, 120_000);
+});
 afterAll(async () => {
   await gateway.close();
   await rm(data, { recursive: true, force: true });
@@ -119,4 +119,4 @@ it('a gateway that closes ends its uploads, and their jobs say so', async () => 
   } finally {
     await closing.close();
   }
-}, 120_000);
+});

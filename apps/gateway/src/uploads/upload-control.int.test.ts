@@ -22,7 +22,7 @@ beforeAll(async () => {
   const { uploads } = world.gateway.app;
   expireAbandoned = uploads.expireAbandoned.bind(uploads);
   uploads.expireAbandoned = async () => undefined;
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all([world, impatient, small].map((one) => one.close()));
 });
@@ -120,7 +120,7 @@ describe('the number of uploads at once', () => {
     const last = await begin();
     last.sender.finish();
     await small.isWhole(last.id, last.sender);
-  }, 120_000);
+  });
 });
 
 describe('one that is resumed beyond that number', () => {
@@ -151,7 +151,7 @@ describe('one that is resumed beyond that number', () => {
     await small.act(second.id, 'resume');
     second.sender.finish();
     await small.isWhole(second.id, second.sender);
-  }, 120_000);
+  });
 });
 
 describe('a job that has no file', () => {

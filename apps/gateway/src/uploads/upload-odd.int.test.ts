@@ -8,7 +8,7 @@ import { inState, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 let world: UploadWorld;
 beforeAll(async () => {
   world = await UploadWorld.make({ MAGPIE_UPLOADS: '40' });
-}, 120_000);
+});
 afterAll(() => world.close());
 
 /** What is said on the wire, and all that is answered until the connection is closed. */

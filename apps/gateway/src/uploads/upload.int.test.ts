@@ -6,7 +6,7 @@ import { MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 let world: UploadWorld;
 beforeAll(async () => {
   world = await UploadWorld.make({ MAGPIE_UPLOAD_MAX_BYTES: String(16 * MB) });
-}, 120_000);
+});
 afterAll(() => world.close());
 
 describe('a file arrives', () => {

@@ -16,7 +16,7 @@ let gateway: TestGateway;
 let made = 0;
 beforeAll(async () => {
   gateway = await startGateway();
-}, 120_000);
+});
 afterAll(() => gateway.close());
 beforeEach(async () => {
   made = 0;
@@ -325,7 +325,7 @@ describe('/search/', () => {
     );
     // Rarer words reach all.
     expect(await found('t first')).toEqual(['the first']);
-  }, 120_000);
+  });
 
   it.each([
     ['a.b', 1],

@@ -268,7 +268,7 @@ test('equal writes from several processes keep one file each, and one is fresh',
   expect(fresh.reduce((sum, count) => sum + count, 0)).toBe(40);
   expect(files()).toHaveLength(40);
   expect(files().every((file) => file.startsWith('images/'))).toBe(true);
-}, 60_000);
+});
 
 test('a killed process leaves only a temporary file, which is swept when it is old', async () => {
   const script = `
@@ -296,7 +296,7 @@ test('a killed process leaves only a temporary file, which is swept when it is o
   utimesSync(path.join(root, left as string), past, past);
   expect(await store.sweepTemporary(3_600_000)).toBe(1);
   expect(files()).toEqual([]);
-}, 60_000);
+});
 
 test('directories that somebody removes are made again', async () => {
   for (let round = 0; round < 3; round += 1) {
