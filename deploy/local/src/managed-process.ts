@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { lastLines } from './command.ts';
@@ -20,6 +21,8 @@ export interface ProcessSpec {
   pidFile: string;
   /** Time between SIGTERM and SIGKILL, default 15,000 ms. */
   graceMs?: number;
+  /** SIGTERM is repeated this often until it ends: for what may miss one that comes too early. Default: told once. */
+  termEveryMs?: number;
 }
 
 /**
@@ -77,19 +80,21 @@ export class ManagedProcess {
       ...(cwd === undefined ? {} : { cwd }),
     });
     closeSync(log);
-    const gate = child.stdin as Writable;
-    gate.on('error', () => {});
+    const begun = spawned(child);
+    // Without a pipe, when there are no more file descriptors: then it has not begun either.
+    const gate = child.stdin as Writable | undefined;
+    gate?.on('error', () => {});
     try {
-      const pid = await spawned(child);
+      const pid = await begun;
       this.#child = child;
       this.#running = true;
       this.#ended = new Promise((resolve) => child.once('exit', () => resolve(this.#end(pid))));
       this.#warden = startWarden(pid, graceMs ?? 15_000);
       await spawned(this.#warden);
       await writePidFile(pidFile, pid);
-      gate.end('go\n');
+      gate?.end('go\n');
     } catch (error) {
-      gate.destroy();
+      await this.kill();
       throw error;
     }
   }
@@ -108,10 +113,13 @@ export class ManagedProcess {
   async stop(): Promise<void> {
     const pid = this.pid;
     if (pid !== undefined) {
+      const { graceMs = 15_000, termEveryMs } = this.spec;
       signalGroup(pid, 'SIGTERM');
-      const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), this.spec.graceMs ?? 15_000);
+      const again = termEveryMs && setInterval(() => signalGroup(pid, 'SIGTERM'), termEveryMs);
+      const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
       await this.#ended;
       clearTimeout(timer);
+      clearInterval(again);
     }
     if (this.#child !== undefined) await rm(this.spec.pidFile, { force: true });
   }
@@ -181,9 +189,11 @@ function startWarden(pid: number, graceMs: number): ChildProcess {
       detached: true,
     },
   );
-  warden.stdin.on('error', () => {});
+  warden.on('error', () => {});
+  const pipe = warden.stdin as Socket | undefined;
+  pipe?.on('error', () => {});
+  pipe?.unref();
   warden.unref();
-  (warden.stdin as unknown as { unref?: () => void }).unref?.();
   return warden;
 }
 

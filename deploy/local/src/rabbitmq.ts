@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { findExecutable, lastLines, runCommand } from './command.ts';
 import { ManagedProcess } from './managed-process.ts';
-import { signalGroup, stopStale } from './pid-file.ts';
+import { stopStale } from './pid-file.ts';
 import { freePort, pickPort } from './ports.ts';
 import type { RunningServer, StartOptions } from './server.ts';
 
@@ -66,19 +66,16 @@ export async function startRabbitmq(binary: string, options: StartOptions): Prom
     logFile: join(data, 'logs', 'rabbitmq.log'),
     pidFile: pidFiles.rabbitmq,
     graceMs: 30_000,
+    // An Erlang VM that has just begun may miss one.
+    termEveryMs: 1000,
   });
   const up = async (): Promise<void> => {
     await epmd.start();
     await server.start();
     await server.waitUntil(() => amqpAnswers('127.0.0.1', port), 90_000, signal);
   };
-  /** An Erlang VM that has just begun may miss a SIGTERM: it is told again until it ends. */
-  const down = async (): Promise<void> => {
-    const telling = setInterval(() => server.pid && signalGroup(server.pid, 'SIGTERM'), 1000);
-    await server.stop().finally(() => clearInterval(telling));
-  };
   const stop = async (): Promise<void> => {
-    await down();
+    await server.stop();
     await epmd.stop();
   };
   try {
@@ -95,7 +92,7 @@ export async function startRabbitmq(binary: string, options: StartOptions): Prom
     process: server,
     kill: () => server.kill(),
     restart: async () => {
-      await down();
+      await server.stop();
       await up();
     },
     stop,

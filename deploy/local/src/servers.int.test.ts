@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
+import { processBegan } from './pid-file.ts';
 import { freePort } from './ports.ts';
 import { amqpAnswers, rabbitmqctl, startRabbitmq } from './rabbitmq.ts';
 import { startServers, type StartServersOptions } from './servers.ts';
@@ -22,12 +23,16 @@ async function note(url: string, text: string): Promise<string[]> {
 
 async function answers(amqpUrl: string): Promise<void> {
   const { hostname, port } = new URL(amqpUrl);
-  for (let tries = 1; ; tries++) {
+  await eventually(() => amqpAnswers(hostname, Number(port)));
+}
+
+async function eventually<T>(check: () => Promise<T>): Promise<T> {
+  for (const end = Date.now() + 60_000; ;) {
     try {
-      return await amqpAnswers(hostname, Number(port));
+      return await check();
     } catch (error) {
-      if (tries === 20) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      if (Date.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 }
@@ -95,21 +100,30 @@ describe('servers of our own', () => {
       ports,
       signal: aborted.signal,
     });
-    const run = join(data, 'run');
-    const begun = async (): Promise<string[]> =>
-      (await readdir(run).catch(() => [])).filter((file) => file.endsWith('.json'));
-    const both = async (): Promise<void> => {
-      while (!/mongod.*rabbitmq/.test((await begun()).sort().join()))
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      aborted.abort();
+    const pidOf = async (name: string): Promise<number> =>
+      Number(
+        /"pid":(\d+)/.exec(await readFile(join(data, 'run', `${name}.json`), 'utf8').catch(() => ''))?.[1],
+      );
+    // Until a server has begun the file names who starts it.
+    const begun = async (name: string): Promise<number> => {
+      const pid = await pidOf(name);
+      if (!(pid > 0) || pid === process.pid) throw new Error(`${name} has not begun`);
+      return pid;
     };
-    await Promise.all([expect(starting).rejects.toThrow(/abort/i), both()]);
-    expect(await begun()).toEqual([]);
+    const both = async (): Promise<number[]> => {
+      const names = ['mongod', 'rabbitmq'];
+      const pids = await eventually(() => Promise.all(names.map((name) => begun(name))));
+      aborted.abort();
+      return pids;
+    };
+    const [, pids] = await Promise.all([expect(starting).rejects.toThrow(/abort/i), both()]);
+    for (const pid of pids) expect(await processBegan(pid)).toBe('');
+    expect((await readdir(join(data, 'run'))).filter((file) => file.endsWith('.json'))).toEqual([]);
     await expect(amqpAnswers('127.0.0.1', ports.rabbitmq)).rejects.toThrow();
     await rm(data, { recursive: true, force: true });
   }, 180_000);
 
-  it('end in order though they miss that they are to: RabbitMQ is told again', async () => {
+  it('end in order though the first signal is missed: RabbitMQ is told again', async () => {
     const data = await makeTestDirectory();
     const binary = join(data, 'rabbitmq-server');
     const log = join(data, 'logs', 'rabbitmq.log');
@@ -120,8 +134,7 @@ describe('servers of our own', () => {
     const { signal } = aborted;
     const starting = startRabbitmq(binary, { data, env: noServers, say, signal, ports, only: undefined });
     const begun = async (): Promise<void> => {
-      while (!(await readFile(log, 'utf8').catch(() => '')).includes('begun'))
-        await new Promise((resolve) => setTimeout(resolve, 20));
+      await eventually(async () => expect(await readFile(log, 'utf8')).toContain('begun'));
       aborted.abort();
     };
     await Promise.all([expect(starting).rejects.toThrow(/abort/i), begun()]);
