@@ -8,6 +8,8 @@ const common = {
       { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  // A clock that a failed test has stopped goes on for the next one.
+  restoreMocks: true,
   modulePathIgnorePatterns: ['/dist/', '/.magpie/', '/.nx/'],
 };
 

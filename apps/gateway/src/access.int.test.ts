@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, loadConfig } from '@magpie/service-kit';
 import { checkConfig, gatewayConfig } from './config.ts';
 import { makeJob, startGateway, URLS, type TestGateway } from './testing/gateway.ts';
+import { until } from './testing/until.ts';
 
 const KEY = 'correct-horse-battery';
 
@@ -188,15 +189,15 @@ describe('overloaded', () => {
     const ask = () => gateway.app.inject('/api/v1/jobs');
     let answer = await ask();
     for (let i = 0; i < 20 && answer.statusCode !== 503; i++) {
-      const until = Date.now() + 1500;
-      while (Date.now() < until);
+      const end = Date.now() + 1500;
+      while (Date.now() < end);
       await sleep(50);
       answer = await ask();
     }
     expect(answer.json()).toMatchObject({ code: 'overloaded', status: 503 });
     expect(answer.headers['retry-after']).toBe('5');
     expect((await gateway.app.inject('/healthz')).statusCode).toBe(200);
-    while ((await ask()).statusCode !== 200) await sleep(100);
+    await until(async () => (await ask()).statusCode === 200, 'it has recovered');
     await gateway.close();
   });
 });

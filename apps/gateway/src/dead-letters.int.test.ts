@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { RESULTS_QUEUE, type Broker } from '@magpie/broker';
 import { MESSAGES, type DeadLetter } from '@magpie/contracts';
 import { makeJob, startGateway, type TestGateway } from './testing/gateway.ts';
+import { until } from './testing/until.ts';
 
 const base64 = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64');
@@ -70,7 +70,7 @@ describe('dead letters', () => {
         got.push(body);
       },
     });
-    while (got.length === 0) await sleep(50);
+    await until(() => got.length > 0, 'it is received');
     await consumer.close();
     expect(got).toEqual([{ source: 'web-images', outcomes: [] }]);
   });

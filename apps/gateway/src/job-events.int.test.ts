@@ -1,10 +1,10 @@
 import { EXCHANGES } from '@magpie/broker';
 import { MESSAGES } from '@magpie/contracts';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { findJob, type JobDocument } from '@magpie/store';
 import { jobEventStream } from './job-event-stream.ts';
 import { readEvents } from './testing/event-source.ts';
 import { makeJob, startGateway, type TestGateway } from './testing/gateway.ts';
+import { until } from './testing/until.ts';
 
 const DEAD_BROKER = 'amqp://guest:guest@127.0.0.1:1';
 
@@ -133,7 +133,7 @@ describe('an event stream', () => {
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ code: 'too_many_streams' });
     open[0]?.close();
-    while (gateway.app.jobWatch.size > 1) await sleep(50);
+    await until(() => gateway.app.jobWatch.size === 1, 'one of the streams has ended');
     const next = await readEvents(url);
     expect(next.status).toBe(200);
     next.close();

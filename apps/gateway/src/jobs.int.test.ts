@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ACTIONS, allowedActions, TRANSITIONS, type Action, type State } from '@magpie/domain';
 import type { Job } from '@magpie/contracts';
 import { itemOf, keep, linkOf, setJob } from './testing/ledger.ts';
 import { makeJob, startGateway, URLS, type TestGateway } from './testing/gateway.ts';
+import { until } from './testing/until.ts';
 
 interface PageBody<T> {
   items: T[];
@@ -344,7 +344,7 @@ describe('jobs', () => {
     await gateway.listens();
     const id = await makeJob(gateway.app);
     await post(`/api/v1/jobs/${id}/pause`);
-    while (heard.length < 2) await sleep(50);
+    await until(() => heard.length >= 2, 'both are heard');
     await subscription.close();
     expect(heard).toEqual([
       { jobId: id, event: 'changed', state: 'queued', rev: 1 },

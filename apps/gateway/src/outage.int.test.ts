@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Readiness } from '@magpie/contracts';
 import { startCuttableProxy, type CuttableProxy } from './testing/cuttable-proxy.ts';
 import { makeJob, startGateway, URLS, type TestGateway } from './testing/gateway.ts';
+import { until } from './testing/until.ts';
 
 /** Polls: a process that stalls while it connects has not found the server within its half a second. */
-async function becomes(status: number, gateway: TestGateway, url: string): Promise<void> {
-  while ((await gateway.app.inject(url)).statusCode !== status) await sleep(100);
-}
+const becomes = (status: number, gateway: TestGateway, url: string): Promise<void> =>
+  until(async () => (await gateway.app.inject(url)).statusCode === status, `${status} at ${url}`);
 
 describe('without MongoDB', () => {
   let gateway: TestGateway;

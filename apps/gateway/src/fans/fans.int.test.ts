@@ -1,6 +1,7 @@
 import { emptySummary, joinSummaries, summaryOf } from '@magpie/domain';
 import { rollupId, totalOf, type RollupHour, type SampleDocument } from '@magpie/store';
 import { startGateway, type TestGateway } from '../testing/gateway.ts';
+import { until } from '../testing/until.ts';
 
 const KEY = 'a-very-secret-key';
 const SOURCE = 'facebook-pages';
@@ -66,10 +67,8 @@ const series = (target: string, from: number, to: number): SampleDocument[] =>
   Array.from({ length: to - from }, (_, i) => sampleAt(target, from + i));
 
 /** Right after a stall of its process, which a large insert is, the gateway says that it is overloaded. */
-async function settled(): Promise<void> {
-  while ((await get('/api/fans/companies/')).statusCode === 503)
-    await new Promise((resolve) => setTimeout(resolve, 100));
-}
+const settled = (): Promise<void> =>
+  until(async () => (await get('/api/fans/companies/')).statusCode !== 503, 'it has settled');
 
 beforeAll(async () => {
   gateway = await startGateway({ env: { MAGPIE_ADMIN_KEY: KEY } });

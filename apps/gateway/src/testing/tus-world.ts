@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { startGateway, type TestGateway } from './gateway.ts';
+import { until } from './until.ts';
 
 export const MIB = 1024 * 1024;
 export const BYTES = 'application/offset+octet-stream';
@@ -20,14 +20,6 @@ export interface Answer {
 type Headers = Record<string, string | number>;
 
 export const codeOf = ({ body }: Answer): string => (JSON.parse(body) as { code: string }).code;
-
-export async function until(condition: () => Promise<boolean>, what: string, ms = 30_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);
-    await sleep(50);
-  }
-}
 
 export class TusWorld {
   readonly gateway: TestGateway;

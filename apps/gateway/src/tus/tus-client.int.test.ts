@@ -12,6 +12,7 @@ import { openStore } from '@magpie/store';
 import { Upload, type UploadOptions } from 'tus-js-client';
 import { startBreakingProxy, type BreakingProxy } from '../testing/breaking-proxy.ts';
 import { startGateway } from '../testing/gateway.ts';
+import { until } from '../testing/until.ts';
 
 const MIB = 1024 * 1024;
 /** What Node has compiled once, for all that are started: most of a start is that. */
@@ -38,14 +39,6 @@ function upload(url: string, content: Buffer | Readable, options: Partial<Upload
   promise.catch(() => undefined);
   upload.start();
   return { upload, done: promise };
-}
-
-async function until(condition: () => Promise<boolean>, what: string, ms = 30_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await condition().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);
-    await sleep(50);
-  }
 }
 
 describe('an upload whose connection is cut ten times, to a gateway that is killed twice', () => {
@@ -77,7 +70,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
       const [, port] = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(log) ?? [];
       if (port !== undefined) proxy.target = Number(port);
     });
-    await until(async () => (await fetch(`${proxy.url}/readyz`)).ok, 'the gateway is ready', 60_000);
+    await until(async () => (await fetch(`${proxy.url}/readyz`)).ok, 'the gateway is ready');
   }
   /** The lease of the dead is good for so long yet, instead of ten seconds, ms. */
   const leaseEnds = async (ms: number): Promise<void> => {
@@ -97,7 +90,7 @@ describe('an upload whose connection is cut ten times, to a gateway that is kill
   };
   afterAll(async () => {
     if (child?.exitCode === null && child.signalCode === null) await kill();
-    await proxy.close();
+    await proxy?.close();
     await store.connection.dropDatabase();
     await store.close();
   });

@@ -4,17 +4,17 @@ import { readdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jest } from '@jest/globals';
-import { Receiving } from '../uploads/receiving.ts';
-import { BYTES, codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
+import { whenAboutToStop } from '../testing/about-to-stop.ts';
+import { BYTES, codeOf, MIB, TusWorld } from '../testing/tus-world.ts';
+import { until } from '../testing/until.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 let world: TusWorld;
+/** Called by the tests alone: the gateway's own timer would do it in the midst of any of them. */
 let expireAbandoned: () => Promise<void>;
 beforeAll(async () => {
   world = await TusWorld.make();
-  // Else called once a minute, in the midst of any test.
   const { uploads } = world.gateway.app;
   expireAbandoned = uploads.expireAbandoned.bind(uploads);
   uploads.expireAbandoned = async () => undefined;
@@ -214,22 +214,11 @@ describe('control of the job', () => {
   it('terminate while it is about to stop ends it for good, and says so', async () => {
     const id = await world.create(2 * MIB);
     const first = await world.sending(id, 0, 2 * MIB, randomBytes(MIB));
-    const { stopped } = Receiving.prototype;
-    const spy = jest.spyOn(Receiving.prototype, 'stopped').mockImplementationOnce(async function (
-      this: Receiving,
-      change,
-    ) {
-      await world.control(id, 'terminate');
-      return stopped.call(this, change);
-    });
-    try {
-      await world.control(id, 'stop');
-      const ended = await first.answer;
-      expect([ended.status, codeOf(ended)]).toEqual([410, 'upload_terminated']);
-      expect((await world.jobOf(id)).state).toBe('terminating');
-    } finally {
-      spy.mockRestore();
-    }
+    whenAboutToStop(() => world.control(id, 'terminate'));
+    await world.control(id, 'stop');
+    const ended = await first.answer;
+    expect([ended.status, codeOf(ended)]).toEqual([410, 'upload_terminated']);
+    expect((await world.jobOf(id)).state).toBe('terminating');
   });
 
   it('DELETE of a finished upload removes its file', async () => {

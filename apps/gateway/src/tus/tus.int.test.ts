@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Job } from '@magpie/contracts';
 import { startCuttableProxy } from '../testing/cuttable-proxy.ts';
 import { startGateway } from '../testing/gateway.ts';
-import { BYTES, codeOf, MIB, TusWorld, until } from '../testing/tus-world.ts';
+import { BYTES, codeOf, MIB, TusWorld } from '../testing/tus-world.ts';
+import { until } from '../testing/until.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -1,10 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '@magpie/contracts';
 import { makeJob, startGateway, type TestGateway } from '../testing/gateway.ts';
 import { Sender } from '../testing/sender.ts';
+import { until } from '../testing/until.ts';
 
 let data: string;
 let gateway: TestGateway;
@@ -106,7 +106,8 @@ it('a gateway that closes ends its uploads, and their jobs say so', async () => 
     const made = await closing.app.inject({ method: 'POST', url: '/api/v1/new-job/' });
     const { id } = made.json<{ id: string }>();
     const sender = new Sender(`${base}/api/v1/upload/?job_id=${id}`, { bytesPerSecond: 2_000_000 });
-    while ((await jobs.findOne({ _id: id as never }))?.['state'] !== 'running') await sleep(25);
+    const state = async () => (await jobs.findOne({ _id: id as never }))?.['state'];
+    await until(async () => (await state()) === 'running', 'it is received');
     await closing.app.close();
     const job = await jobs.findOne({ _id: id as never });
     expect(job).toMatchObject({

@@ -68,7 +68,7 @@ export async function receiveRaw(
       if (stopped !== null) throw new HttpProblem('upload_stopped');
     }
     await uploads.remove(receiving.id, () => receiving.surelyOurs());
-    // Also when that was asked for before it had stopped.
+    // Also where it was about to stop and is to be terminated instead.
     if (ended === 'terminating' || ended === 'stopping') throw new HttpProblem('upload_terminated');
     // Also when all of it had come, and the sender was gone before it was read.
     const broken = request.destroyed && (!request.complete || error === request.errored);

@@ -10,7 +10,7 @@ let world: UploadWorld;
 let impatient: UploadWorld;
 /** Receives one at a time. */
 let small: UploadWorld;
-/** Else called once a minute, in the midst of any test. */
+/** Called by the tests alone: the gateway's own timer would do it in the midst of any of them. */
 let expireAbandoned: () => Promise<void>;
 beforeAll(async () => {
   // Those that take long are side by side.

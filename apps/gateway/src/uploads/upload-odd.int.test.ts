@@ -1,8 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jest } from '@jest/globals';
-import { Receiving } from './receiving.ts';
+import { whenAboutToStop } from '../testing/about-to-stop.ts';
 import { inState, MB, sha256, UploadWorld } from '../testing/upload-world.ts';
 
 let world: UploadWorld;
@@ -51,9 +50,13 @@ it('many at once to one job: one is taken, and the file is its own', async () =>
   // The one goes on until all others are refused.
   let refused = 0;
   for (const { answer } of all)
-    void answer.then(() => {
-      if (++refused === 19) for (const sender of all) sender.finish();
-    });
+    void answer.then(
+      () => {
+        if (++refused === 19) for (const sender of all) sender.finish();
+      },
+      // Told below.
+      () => undefined,
+    );
   const answers = await Promise.all(all.map(({ answer }) => answer));
   expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(409)]);
   for (const { status, body } of answers) if (status === 409) expect(body.code).toBe('upload_in_progress');
@@ -86,23 +89,12 @@ it('terminated while it is about to stop: it is terminated, and the sender is to
   const id = await world.newJob();
   const sender = world.send(id, { bytesPerSecond: MB });
   await world.comes(id);
-  const { stopped } = Receiving.prototype;
-  const spy = jest.spyOn(Receiving.prototype, 'stopped').mockImplementationOnce(async function (
-    this: Receiving,
-    change,
-  ) {
-    await world.act(id, 'terminate');
-    return stopped.call(this, change);
-  });
-  try {
-    await world.act(id, 'stop');
-    const { status, body } = await sender.answer;
-    expect([status, body.code]).toEqual([410, 'upload_terminated']);
-    expect(await world.filesOf(id)).toEqual([]);
-    expect((await world.status(id)).state).toBe('terminating');
-  } finally {
-    spy.mockRestore();
-  }
+  whenAboutToStop(() => world.act(id, 'terminate'));
+  await world.act(id, 'stop');
+  const { status, body } = await sender.answer;
+  expect([status, body.code]).toEqual([410, 'upload_terminated']);
+  expect(await world.filesOf(id)).toEqual([]);
+  expect((await world.status(id)).state).toBe('terminating');
 });
 
 it('paused and resumed again and again: whole', async () => {
