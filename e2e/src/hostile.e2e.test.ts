@@ -63,7 +63,7 @@ test.each([
   expect(await world.errors(id)).toMatchObject([{ kind: 'page', code }]);
 });
 
-test('pages made to stall a parser are read all the same, and nobody else waits', async () => {
+test('pages made to stall a parser are read all the same, and so is another beside them', async () => {
   const deep = await world.images(['/deep', '/attributes', '/bad-html', '/unicode']);
   const text = await world.submit('web-text', {
     urls: ['/deep', '/attributes', '/unicode'].map((path) => world.site.url + path),

@@ -30,21 +30,25 @@ test('MongoDB dies in the middle and comes back: no row is twice or lost', async
   await sent.text();
   // An item that is being put in by another one: the import waits there until that one is gone with the database.
   const store = openStore({ url: world.servers.mongodbUrl });
-  await store.connected();
-  const other = await store.connection.startSession();
-  other.startTransaction();
-  const held = { _id: idOf('page', `https://example.org/${ROWS - 5000}`) };
-  await store.items.collection.insertOne(held as never, { session: other });
-  const { body } = await world.call<Job>('POST', '/api/v1/imports', { upload, as: 'items' });
-  await world.eventually(
-    () => world.job(body.id),
-    ({ counts }) => counts.discovered > 0,
-    60_000,
-    5,
-  );
-  await world.servers.mongodb!.kill();
-  await other.endSession();
-  await store.close();
+  let body: Job;
+  try {
+    await store.connected();
+    const other = await store.connection.startSession();
+    other.startTransaction();
+    const held = { _id: idOf('page', `https://example.org/${ROWS - 5000}`) };
+    await store.items.collection.insertOne(held as never, { session: other });
+    ({ body } = await world.call<Job>('POST', '/api/v1/imports', { upload, as: 'items' }));
+    await world.eventually(
+      () => world.job(body.id),
+      ({ counts }) => counts.discovered > 0,
+      60_000,
+      5,
+    );
+    await world.servers.mongodb!.kill();
+  } finally {
+    // With its sessions.
+    await store.close();
+  }
   await pause(1000);
   await world.servers.mongodb!.restart();
   const back = await world.eventually(

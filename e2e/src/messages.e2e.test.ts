@@ -123,18 +123,21 @@ test('a step that kills its collector is set aside after its attempts; its neigh
     }
     await collector.stop();
   })();
-  await world.eventually(
-    () => world.call('GET', '/api/v1/sources/crash-test'),
-    ({ status }) => status === 200,
-  );
-  const id = await world.submit('crash-test', { count: 50, poison: [7, 23] });
-  const job = await world.until(id, 'completed');
-  expect(job.counts).toEqual({ discovered: 50, stored: 48, shared: 0, skipped: 0, failed: 2, pending: 0 });
-  const errors = await world.errors(id);
-  expect(errors.map(({ url, code }) => [url, code]).sort()).toEqual([
-    ['http://numbers.test/23', 'step_quarantined'],
-    ['http://numbers.test/7', 'step_quarantined'],
-  ]);
-  over.resolve();
-  await supervised;
+  try {
+    await world.eventually(
+      () => world.call('GET', '/api/v1/sources/crash-test'),
+      ({ status }) => status === 200,
+    );
+    const id = await world.submit('crash-test', { count: 50, poison: [7, 23] });
+    const job = await world.until(id, 'completed');
+    expect(job.counts).toEqual({ discovered: 50, stored: 48, shared: 0, skipped: 0, failed: 2, pending: 0 });
+    const errors = await world.errors(id);
+    expect(errors.map(({ url, code }) => [url, code]).sort()).toEqual([
+      ['http://numbers.test/23', 'step_quarantined'],
+      ['http://numbers.test/7', 'step_quarantined'],
+    ]);
+  } finally {
+    over.resolve();
+    await supervised;
+  }
 });

@@ -43,7 +43,8 @@ async function blocks(language: string): Promise<string[]> {
 /** Throws with what was said when it fails. */
 const run = (command: string, args: string[]): Promise<string> =>
   new Promise((done, failed) => {
-    execFile(command, args, { cwd: directory, maxBuffer: 1e8 }, (error, stdout, stderr) =>
+    const options = { cwd: directory, maxBuffer: 1e8, timeout: 300_000, killSignal: 'SIGKILL' } as const;
+    execFile(command, args, options, (error, stdout, stderr) =>
       error ? failed(new Error(`${error.message}\n${stdout}${stderr}`)) : done(stdout),
     );
   });
@@ -52,7 +53,7 @@ const run = (command: string, args: string[]): Promise<string> =>
 async function shell(commands: string[]): Promise<Record<(typeof LEFT)[number], string>> {
   const curl = 'curl() { command curl -sS --fail-with-body "$@"; }';
   // A reader sees for himself how far the upload is.
-  const sleep = `sleep() { until curl $api/job-status/$large/ | grep -Eq '"state":"(running|paused)"'; do command sleep 0.2; done; }`;
+  const sleep = `sleep() { until curl $api/job-status/$large/ | grep -Eq '"state":"(running|paused|completed|failed)"'; do command sleep 0.2; done; }`;
   const tell = LEFT.map((name) => `echo "${name}=$${name}"`).join('\n');
   const said = await run('bash', ['-euc', [curl, sleep, ...commands, `echo; echo left:`, tell].join('\n')]);
   const left = said.slice(said.lastIndexOf('\nleft:\n')).trim().split('\n').slice(1);
