@@ -337,6 +337,8 @@ test('a director that was slow to publish does not dispatch what its successor d
   let slowed = false;
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
+  // First of what is closed: a director ends after its turn.
+  extra.push({ close: async () => open() });
   await ownStorage(
     world,
     (broker) =>
@@ -405,11 +407,26 @@ test('after an outage of storage longer than a lease, what was done is not fetch
   expect(world.seen.filter((s) => s.kind === 'image').length).toBe(300);
 });
 
-test('who asks for the sources while they are read waits until they are known', async () => {
+test('who asks for the sources while they are read waits until they are known, however long it takes', async () => {
   world = await World.make();
-  const sources = new SourceCatalogue(world.store);
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let reads = 0;
+  const sources = new SourceCatalogue({
+    ...world.store,
+    get sources() {
+      reads++;
+      const { collection } = world.store.sources;
+      const find = () => ({ toArray: () => gate.then(() => collection.find({}).toArray()) });
+      return { collection: { find } } as never;
+    },
+  });
   const first = sources.refresh();
-  await sources.refresh();
+  await pause(1500);
+  const second = sources.refresh();
+  open();
+  await second;
+  expect(reads).toBe(1);
   expect(sources.get(SOURCE)).toMatchObject({ batch: { image: 10, page: 2 } });
   await first;
 });

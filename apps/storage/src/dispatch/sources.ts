@@ -8,6 +8,7 @@ const REFRESH_MS = 1000;
 export class SourceCatalogue {
   readonly #store: Store;
   #sources = new Map<string, SourceDocument>();
+  /** When what is held was read; Infinity while it is read, 0 when it is to be read anew. */
   #readAt = 0;
   #reading: Promise<void> = Promise.resolve();
 
@@ -29,7 +30,7 @@ export class SourceCatalogue {
   /** Whoever comes while it is read waits for that: no result is taken in by terms that are not there yet. */
   refresh(): Promise<void> {
     if (Date.now() - this.#readAt >= REFRESH_MS) {
-      this.#readAt = Date.now();
+      this.#readAt = Infinity;
       // One after the other, so that what was read last stays.
       const read = (): Promise<void> => this.#read();
       this.#reading = this.#reading.then(read, read);
@@ -38,9 +39,12 @@ export class SourceCatalogue {
   }
 
   async #read(): Promise<void> {
+    this.#readAt = Infinity;
     try {
       const found = (await this.#store.sources.collection.find({}).toArray()) as unknown as SourceDocument[];
       this.#sources = new Map(found.map((source) => [source._id, source]));
+      // Not if more was announced meanwhile.
+      if (this.#readAt === Infinity) this.#readAt = Date.now();
     } catch (error) {
       this.#readAt = 0;
       throw error;
