@@ -31,7 +31,10 @@ export function brokerSuite(url: string | undefined = process.env['MAGPIE_TEST_A
   const open = async () => {
     const model = await connect(url);
     model.on('error', () => (bare = undefined));
-    const channel = await model.createChannel();
+    const channel = await model.createChannel().catch(async (error: unknown) => {
+      await model.close().catch(() => {});
+      throw error;
+    });
     channel.on('error', () => {});
     channel.on('close', () => {
       bare = undefined;

@@ -273,6 +273,8 @@ test('a rest until a time that has passed is a rest all the same', async () => {
   const { waiting } = await world.until(await world.submit(), 'waiting');
   expect(waiting).toMatchObject({ reason: 'rate_limited', until: (await credential(a)).restUntil });
   const asked = servedBy().length;
+  // The key may be handed out once more between a result's commit and the rest.
+  expect(asked).toBeLessThan(3);
   await pause(1500);
   expect(servedBy()).toHaveLength(asked);
 });

@@ -25,7 +25,7 @@ export type Script = (step: StepWork) => Promise<Answer | undefined> | Answer | 
 
 export const SOURCE = 'web-images';
 
-/** A test waits several times, each time for so many looks at least; only what hangs is to end by it. */
+/** A test waits several times, up to `LOOKS` looks each; jest's limit ends only what hangs. */
 const LOOKS = 800;
 jest.setTimeout(150_000);
 

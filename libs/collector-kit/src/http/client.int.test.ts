@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { jest } from '@jest/globals';
 import { client, closeAll, errorOf, rawSite, site, until } from './loopback-site.ts';
 
@@ -466,13 +468,16 @@ describe('abort', () => {
 
 describe('the network', () => {
   test('nobody listens', async () => {
-    // The port is taken, but at another address.
+    // The near end of an open connection: nobody else gets its port.
     const { port } = await site();
-    const url = `http://127.0.0.2:${port}/x`;
+    const own = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.1' });
+    await once(own, 'connect');
+    const url = `http://127.0.0.1:${own.localPort}/x`;
     for (const robots of [true, false]) {
       const error = await errorOf(client().get(url, { robots }));
       expect(error).toMatchObject({ name: 'Retryable', code: 'connect_refused', url });
     }
+    own.destroy();
   });
 
   test('a connection that never comes about', async () => {
