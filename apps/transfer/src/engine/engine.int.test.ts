@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import { World, type TransferJob } from '../testing/world.ts';
 import { Engine } from './engine.ts';
 import { TransferFault, type Handler, type Work } from './work.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 let engine: Engine;

@@ -1,13 +1,10 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import type { ItemDocument } from '@magpie/store';
 import { parse } from 'csv-parse/sync';
 import { ask, fileOf, ids, idsOf, itemOf, leftOf, store } from '../testing/exports.ts';
 import { slowLink, type SlowLink } from '../testing/links.ts';
 import { pause, World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 /** Bytes a second: some twenty seconds of reading. */
 const SLOW = 250_000;

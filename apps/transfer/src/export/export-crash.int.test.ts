@@ -20,7 +20,7 @@ describe('an export whose service dies', () => {
   beforeAll(async () => {
     world = await World.make({}, { services: 0 });
     items = await store(world.store, 10_000);
-  }, 180_000);
+  });
   afterAll(() => world.close());
 
   it('goes on with another one where it was, three times: the same file', async () => {
@@ -89,7 +89,7 @@ describe('an export whose service dies', () => {
     expect(job.transfer.report).toMatchObject({ items: 1, files: 1, missingFiles: 0 });
     expect(await leftOf(world, id)).toHaveLength(1);
     await other.kill();
-  }, 180_000);
+  });
 
   it('is terminated by another one, and leaves nothing', async () => {
     const id = await ask(world, { format: 'ndjson' });
@@ -107,7 +107,7 @@ describe('an export whose service dies', () => {
     await world.until(id, 'terminated');
     expect(await leftOf(world, id)).toEqual([]);
     await other.kill();
-  }, 180_000);
+  });
 
   it('is worked on by one of several', async () => {
     const services = [world.spawn(), world.spawn()];
@@ -118,7 +118,7 @@ describe('an export whose service dies', () => {
       expect(lines.slice(1, items.length + 1)).toEqual(ids(items));
     }
     for (const service of services) await service.kill();
-  }, 180_000);
+  });
 });
 
 const mounts = canMount();
@@ -130,7 +130,7 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
   beforeAll(async () => {
     world = await World.make({}, { services: 0 });
     items = await store(world.store, 12_000);
-  }, 180_000);
+  });
   afterEach(async () => {
     await world.closeServices();
     unmountDisk(world.data);
@@ -152,7 +152,7 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
     resizeDisk(world.data, 80);
     const job = await world.until(id, 'completed');
     expect(idsOf(await fileOf(world, job))).toEqual(ids(items));
-  }, 180_000);
+  });
 
   it('leaves the reserve free while it reads, and no half file when it waits', async () => {
     const reserve = 8 * MIB;
@@ -191,5 +191,5 @@ const why = mounts ? '' : ' (skipped: to mount a tmpfs takes root)';
       looking = false;
       await watch;
     }
-  }, 180_000);
+  });
 });

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { jest } from '@jest/globals';
 import type { CreateExport } from '@magpie/contracts';
 import type { ItemDocument } from '@magpie/store';
 import { parse } from 'csv-parse/sync';
@@ -11,8 +10,6 @@ import { unzipSync } from 'fflate';
 import { parquetReadObjects } from 'hyparquet';
 import { BASE, exported, ids, itemOf, shown, store } from '../testing/exports.ts';
 import { World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 describe('formats of exports, read by others', () => {
   let world: World;

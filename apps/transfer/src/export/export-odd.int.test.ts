@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import type { ExportFormat } from '@magpie/contracts';
 import { EXPORT_FORMATS } from '@magpie/contracts';
 import { parse } from 'csv-parse/sync';
@@ -7,8 +6,6 @@ import { unzipSync } from 'fflate';
 import { parquetReadObjects } from 'hyparquet';
 import { ask, fileOf, itemOf, store } from '../testing/exports.ts';
 import { World, type TransferJob } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 /** 4 MiB as UTF-8. */
 const TEXT = 'ä\n"'.repeat(1024 * 1024);

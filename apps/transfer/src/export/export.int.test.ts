@@ -1,12 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { jest } from '@jest/globals';
 import { newId, nextOrder } from '@magpie/domain';
 import { listItems, type ItemDocument } from '@magpie/store';
 import { ask, exported, fileOf, ids, idsOf, itemOf, leftOf, store } from '../testing/exports.ts';
 import { World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 const HOUR = 3_600_000;
 

@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import { jest } from '@jest/globals';
 import type { CreateExport } from '@magpie/contracts';
 import { canonicalUrl, idOf } from '@magpie/domain';
 import { exported, itemOf, store } from '../testing/exports.ts';
 import { World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 /** What may be lost, or run, or misread on the way. */
 const AWKWARD: Record<string, unknown>[] = [

@@ -1,12 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
 import { removeJob, type ItemDocument } from '@magpie/store';
 import { inManyBatches, mixedFile, urlOf } from '../testing/import-files.ts';
 import { addsUp, pause, World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { idOf } from '@magpie/domain';
 import {
   exportBatches,
@@ -19,8 +18,6 @@ import {
 import { tidy } from '../tidy/tidy.ts';
 import { mixedFile, reasonsOf, urlOf } from '../testing/import-files.ts';
 import { addsUp, World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

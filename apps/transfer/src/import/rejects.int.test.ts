@@ -1,12 +1,9 @@
 /** The list of rejected rows on a disk that is full, and after its time. */
 import { appendFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { inManyBatches, mixedFile } from '../testing/import-files.ts';
 import { canMount, mountDisk, unmountDisk } from '../testing/small-disk.ts';
 import { addsUp, World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

@@ -1,10 +1,7 @@
 import { gzipSync } from 'node:zlib';
-import { jest } from '@jest/globals';
 import { resolveSchedule } from '@magpie/domain';
 import type { ImportTargets, JobDocument } from '@magpie/store';
 import { World } from '../testing/world.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

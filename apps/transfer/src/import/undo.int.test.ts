@@ -1,13 +1,10 @@
 /** What other jobs have of it, and deaths in between, when imports are taken back. */
-import { jest } from '@jest/globals';
 import { loadTargets } from '@magpie/store';
 import { commitWork, type Work } from '../engine/work.ts';
 import { urlOf } from '../testing/import-files.ts';
 import { World } from '../testing/world.ts';
 import { forgetAnnounced } from './items-sink.ts';
 import { undoImport } from './undo.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

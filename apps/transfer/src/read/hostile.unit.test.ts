@@ -1,11 +1,8 @@
 /** Files that are made to hurt: memory stays flat and time linear. */
 import { gzipSync } from 'node:zlib';
-import { jest } from '@jest/globals';
 import { codesOf, MIB, ReadFile, valuesOf, type Outcome } from '../testing/read-file.ts';
 import type { ReadOptions } from './index.ts';
 import { ReadFault } from './row.ts';
-
-jest.setTimeout(180_000);
 
 let file: ReadFile;
 beforeAll(() => {

@@ -1,11 +1,8 @@
 import { gzipSync } from 'node:zlib';
-import { jest } from '@jest/globals';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 import iconv from 'iconv-lite';
 import { MIB, ReadFile, valuesOf } from '../testing/read-file.ts';
-
-jest.setTimeout(180_000);
 
 let file: ReadFile;
 beforeAll(() => {

@@ -72,7 +72,7 @@ export async function heldBy(
   const collect = runInNewContext('gc') as () => void;
   const held = () => {
     collect();
-    // Buffers are freed beside it; it begins when those of the one before are.
+    // Buffers are freed beside a collection; the second begins when those of the first are.
     collect();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;

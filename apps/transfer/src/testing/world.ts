@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { jest } from '@jest/globals';
 import { brokerSuite, type BrokerSuite } from '@magpie/broker/testing';
 import type { JobState, TransferKind } from '@magpie/contracts';
 import { newId, type Action } from '@magpie/domain';
@@ -32,6 +33,9 @@ const AS_DEPLOYED = {
 };
 /** So much later answers come to a service that is to be met at work: a batch of an import waits for about seven. */
 const LATE_MS = 15;
+
+/** More than the two minutes that a test waits for one thing; jest's limit ends only what hangs. */
+jest.setTimeout(180_000);
 
 export type TransferJob = JobDocument & { transfer: TransferDocument };
 

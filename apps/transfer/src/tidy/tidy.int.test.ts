@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { jest } from '@jest/globals';
 import { newId } from '@magpie/domain';
 import { expiredTransfers, forgetFile, leaseExpired, removeJob } from '@magpie/store';
 import { exported, fileOf, itemOf, leftOf, store } from '../testing/exports.ts';
 import { pause, World } from '../testing/world.ts';
 import { removeExpired, tidy } from './tidy.ts';
-
-jest.setTimeout(180_000);
 
 const HOUR = 3_600_000;
 

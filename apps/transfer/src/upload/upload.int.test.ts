@@ -1,6 +1,5 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import type { JobState } from '@magpie/contracts';
 import { leaseTransfer, LeaseLost } from '@magpie/store';
 import type { TransferOptions } from '../app.ts';
@@ -8,8 +7,6 @@ import type { Work } from '../engine/work.ts';
 import { tidy } from '../tidy/tidy.ts';
 import { pause, World } from '../testing/world.ts';
 import { uploadHandler } from './handler.ts';
-
-jest.setTimeout(180_000);
 
 let world: World;
 beforeAll(async () => {

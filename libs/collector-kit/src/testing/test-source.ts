@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Value } from 'typebox/value';
 import { Outcome, type NextStep, type StepWork } from '@magpie/contracts';
 import { createLogger } from '@magpie/service-kit';
@@ -79,8 +79,6 @@ const fingerprint = (outcome: Outcome | undefined): unknown =>
  * of the host, no more calls may be reported than the declaration says, and the secret may be in nothing that they say.
  */
 export function testSource(source: Source, { cases, lenient = [], credential = CANARY }: SourceTests): void {
-  // Servers, files and threads on a busy machine.
-  jest.setTimeout(120_000);
   const suite: Suite = {
     source,
     cases,
