@@ -1,6 +1,7 @@
 import type { Job, Readiness } from '@magpie/contracts';
-import { startCuttableProxy, type CuttableProxy } from './testing/cuttable-proxy.ts';
+import type { FaultyLink } from '@magpie/broker/testing';
 import { makeJob, startGateway, URLS, type TestGateway } from './testing/gateway.ts';
+import { mongodbLink } from './testing/mongodb-link.ts';
 import { until } from './testing/until.ts';
 
 /** Polls: a process that stalls while it connects has not found the server within its half a second. */
@@ -9,17 +10,16 @@ const becomes = (status: number, gateway: TestGateway, url: string): Promise<voi
 
 describe('without MongoDB', () => {
   let gateway: TestGateway;
-  let proxy: CuttableProxy;
+  let link: FaultyLink;
   beforeAll(async () => {
-    const { hostname, port } = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? '');
-    proxy = await startCuttableProxy(hostname, Number(port || 27017));
+    link = await mongodbLink();
     gateway = await startGateway({
-      store: { url: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, serverSelectionMs: 500 },
+      store: { url: link.url, serverSelectionMs: 500 },
     });
   });
   afterAll(async () => {
     await gateway.close();
-    await proxy.close();
+    await link.close();
   });
 
   const ask = (method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object) =>
@@ -28,7 +28,7 @@ describe('without MongoDB', () => {
   it('every route says so, and works again by itself', async () => {
     await becomes(200, gateway, '/readyz');
     const id = await makeJob(gateway.app);
-    proxy.cut();
+    link.shut();
 
     const requests = [
       ask('GET', '/api/v1/jobs'),
@@ -60,7 +60,7 @@ describe('without MongoDB', () => {
       checks: { mongodb: { ok: false } },
     });
 
-    proxy.mend();
+    link.reopen();
     await becomes(200, gateway, '/readyz');
     expect((await ask('GET', `/api/v1/jobs/${id}`)).json<Job>().state).toBe('queued');
     expect((await ask('POST', '/images_tasks', URLS)).statusCode).toBe(202);
@@ -69,20 +69,19 @@ describe('without MongoDB', () => {
 
 describe('started before MongoDB', () => {
   it('answers 503 until it is there', async () => {
-    const { hostname, port } = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? '');
-    const proxy = await startCuttableProxy(hostname, Number(port || 27017));
-    proxy.cut();
+    const link = await mongodbLink();
+    link.shut();
     const gateway = await startGateway({
-      store: { url: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`, serverSelectionMs: 500 },
+      store: { url: link.url, serverSelectionMs: 500 },
     });
     const create = () => gateway.app.inject({ method: 'POST', url: '/images_tasks', payload: URLS });
     const list = () => gateway.app.inject('/api/v1/jobs');
     expect([(await create()).statusCode, (await list()).statusCode]).toEqual([503, 503]);
-    proxy.mend();
+    link.reopen();
     await becomes(200, gateway, '/api/v1/jobs');
     expect((await create()).statusCode).toBe(202);
     await gateway.close();
-    await proxy.close();
+    await link.close();
   });
 });
 

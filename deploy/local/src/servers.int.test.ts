@@ -5,6 +5,7 @@ import { processBegan } from './pid-file.ts';
 import { freePort } from './ports.ts';
 import { amqpAnswers, rabbitmqctl, startRabbitmq } from './rabbitmq.ts';
 import { startServers, type StartServersOptions } from './servers.ts';
+import { eventually } from './testing/eventually.ts';
 import { makeTestDirectory, startPrivateServers } from './testing/test-servers.ts';
 
 const say = (): void => {};
@@ -24,17 +25,6 @@ async function note(url: string, text: string): Promise<string[]> {
 async function answers(amqpUrl: string): Promise<void> {
   const { hostname, port } = new URL(amqpUrl);
   await eventually(() => amqpAnswers(hostname, Number(port)));
-}
-
-async function eventually<T>(check: () => Promise<T>): Promise<T> {
-  for (const end = Date.now() + 60_000; ;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
 }
 
 describe('servers of our own', () => {

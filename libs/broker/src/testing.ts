@@ -1,6 +1,7 @@
 // For tests: brokers of one suite under a prefix of its own.
 import { randomBytes } from 'node:crypto';
 import { connect, type Channel, type GetMessage } from 'amqplib';
+export { faultyLink, type FaultyLink } from './faulty-link.ts';
 import { createBroker, type Broker } from './broker.ts';
 import type { BrokerOptions } from './options.ts';
 import { deleteTopology, type QueueSpec, type Topology } from './topology.ts';

@@ -282,7 +282,6 @@ describe('what an export reads', () => {
       for (let from = 0; from < many.length; from += 10_000)
         await store.items.collection.insertMany(many.slice(from, from + 10_000) as never[]);
     }, 180_000);
-    afterEach(() => jest.restoreAllMocks());
     afterAll(() => store.items.collection.deleteMany({ url: /^https:..many\.example/ } as never));
 
     it('in ranges, where a query takes too long', async () => {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Job } from '@magpie/contracts';
-import { startCuttableProxy } from '../testing/cuttable-proxy.ts';
+import { mongodbLink } from '../testing/mongodb-link.ts';
 import { startGateway } from '../testing/gateway.ts';
 import { BYTES, codeOf, MIB, TusWorld } from '../testing/tus-world.ts';
 import { until } from '../testing/until.ts';
@@ -242,23 +242,21 @@ describe('what is refused', () => {
 
   it('is told to ask again while the database does not answer: clients take a 503 for the end', async () => {
     const id = await world.create(1);
-    const { hostname, port } = new URL(process.env['MAGPIE_TEST_MONGODB_URL'] ?? '');
-    const proxy = await startCuttableProxy(hostname, Number(port || 27017));
-    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+    const link = await mongodbLink();
     const other = await startGateway({
       env: { MAGPIE_DATA: world.data },
-      store: { url, serverSelectionMs: 500 },
+      store: { url: link.url, serverSelectionMs: 500 },
     });
-    proxy.cut();
+    link.shut();
     const headers = { 'tus-resumable': '1.0.0', 'content-type': BYTES, 'upload-offset': '0' };
     const path = `/api/v1/uploads/${id}`;
     const asked = await other.app.inject({ method: 'HEAD', url: path, headers });
     expect([asked.statusCode, asked.headers['retry-after']]).toEqual([423, '2']);
     const sent = await other.app.inject({ method: 'PATCH', url: path, headers, payload: 'x' });
     expect([sent.statusCode, sent.json<{ code: string }>().code]).toEqual([503, 'storage_unavailable']);
-    proxy.mend();
+    link.reopen();
     await other.close();
-    await proxy.close();
+    await link.close();
   });
 
   it('is a second request that sends, at once, until the first has ended', async () => {

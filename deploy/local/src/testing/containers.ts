@@ -9,6 +9,7 @@ import { becomePrimary, REPLICA_SET } from '../mongodb.ts';
 import { processBegan } from '../pid-file.ts';
 import { freePort } from '../ports.ts';
 import { amqpAnswers } from '../rabbitmq.ts';
+import { eventually } from './eventually.ts';
 
 /** The servers of a test run, wherever they run. */
 export interface RunServers {
@@ -92,7 +93,7 @@ async function startMongo(labels: Labels): Promise<{ container: StartedTestConta
     .withLabels(labels)
     .withStartupTimeout(120_000)
     .start();
-  await until(() => becomePrimary(port));
+  await eventually(() => becomePrimary(port));
   return { container, url: `mongodb://127.0.0.1:${port}/?replicaSet=${REPLICA_SET}` };
 }
 
@@ -109,20 +110,9 @@ async function startRabbitmq(
     .withLabels(labels)
     .withStartupTimeout(120_000)
     .start();
-  await until(() => amqpAnswers('127.0.0.1', port));
+  await eventually(() => amqpAnswers('127.0.0.1', port));
   const script = join(folder, 'rabbitmqctl');
   await writeFile(script, `#!/bin/sh\nexec docker exec ${container.getId()} rabbitmqctl "$@"\n`);
   await chmod(script, 0o755);
   return { container, url: `amqp://magpie:${password}@127.0.0.1:${port}`, script };
-}
-
-async function until(probe: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await probe();
-    } catch (error) {
-      if (attempt === 300) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import zlib from 'node:zlib';
-import { client, closeAll, errorOf, site, until, type Route } from './loopback-site.ts';
+import { client, closeAll, errorOf, site, type Route } from './loopback-site.ts';
+import { until } from '../testing/until.ts';
 
 afterEach(closeAll);
 

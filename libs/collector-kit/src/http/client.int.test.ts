@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { jest } from '@jest/globals';
-import { client, closeAll, errorOf, rawSite, site, until } from './loopback-site.ts';
+import { client, closeAll, errorOf, rawSite, site } from './loopback-site.ts';
+import { until } from '../testing/until.ts';
 
 afterEach(closeAll);
 

@@ -98,12 +98,3 @@ export async function errorOf(promise: Promise<unknown>): Promise<{
   }
   throw new Error('it was expected to fail');
 }
-
-/** Polls until it is true; fails after 15 s, before a limit for headers or for the whole would make it so. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('not within 15 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,4 +1,5 @@
-import { client, closeAll, errorOf, rawSite, site, until } from './loopback-site.ts';
+import { client, closeAll, errorOf, rawSite, site } from './loopback-site.ts';
+import { until } from '../testing/until.ts';
 import { RobotsCache } from './robots-cache.ts';
 import { Retryable } from '../errors.ts';
 import type { HttpResponse } from './http-types.ts';

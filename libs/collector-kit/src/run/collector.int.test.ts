@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { faultyLink } from '@magpie/broker/testing';
 import { seal } from '@magpie/domain';
 import { Type } from 'typebox';
 import { defineSource } from '../source/define-source.ts';
@@ -11,7 +12,6 @@ import { png } from '../testing/png.ts';
 import { serveSite, type Site } from '../testing/site.ts';
 import { startCollector, type Collector, type CollectorOptions } from './start-collector.ts';
 import { createDispatcher, eventually, type TestDispatcher } from './test-dispatcher.ts';
-import { createLink } from './test-link.ts';
 
 let ran: string[] = [];
 const gates = new Map<string, () => void>();
@@ -287,7 +287,7 @@ test('at the end running steps get their grace, the rest is given back, all is a
 });
 
 test('while the broker is away steps go on, and are answered when it is back', async () => {
-  const link = await createLink(dispatcher.url);
+  const link = await faultyLink(dispatcher.url);
   try {
     const collector = await start({ amqpUrl: link.url });
     const steps = await dispatcher.dispatch([{ kind: 'wait' }, { kind: 'wait' }]);

@@ -14,6 +14,7 @@ import {
 } from '../errors.ts';
 import { defineSource } from '../source/define-source.ts';
 import { step, type StepContext } from '../source/step.ts';
+import { until } from '../testing/until.ts';
 import { Replica } from './replica.ts';
 import { createReplicaMetrics } from './replica-metrics.ts';
 
@@ -137,11 +138,6 @@ beforeEach(() => {
   ran = [];
   gates = new Map();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 3_000 && !condition(); i++) await sleep(5);
-  expect(condition()).toBe(true);
-}
 
 test('a message is settled when all of its steps are answered', async () => {
   const { replica, outcomes } = createReplica();

@@ -20,6 +20,7 @@ import {
 } from './play-job.ts';
 import { testDeclaration } from './test-declaration.ts';
 import { serveSite, type Route } from './site.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
 /** What a case's job is collected from. */
 export interface CaseServer {
@@ -345,12 +346,4 @@ async function withCase(
 function openThings(): number {
   const kinds = new Set(['TCPSocketWrap', 'TCPServerWrap', 'TLSWrap', 'Worker', 'MessagePort']);
   return process.getActiveResourcesInfo().filter((kind) => kinds.has(kind)).length;
-}
-
-/** Less than any limit of a source's by which it would happen anyway. */
-const PATIENCE_MS = 15_000;
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(10)) if (condition()) return;
-  throw new Error(`${what} did not come within ${PATIENCE_MS} ms`);
 }
